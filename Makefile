@@ -1,0 +1,82 @@
+# The two commands that do all: `make book` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export NO_MKDOCS_2_WARNING := 1
+export DISABLE_MKDOCS_2_WARNING := true
+BIN := .venv/bin
+
+.PHONY: help
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.PHONY: setup
+setup: ## Install host packages and the Python environment
+	@scripts/setup.sh
+
+.PHONY: book
+book: setup ## Build the book from a real cluster: site, image, lab, captures, site
+	@if ls snippets/*/*.out >/dev/null 2>&1; then \
+		echo "== 1 of 4: the site, from the committed captures"; $(BIN)/mkdocs build --strict --quiet; \
+		echo "read it now: site/index.html"; \
+	else echo "== 1 of 4: skipped, there are no captures yet"; fi
+	@echo "== 2 of 4: the node image"; $(BIN)/lab build
+	@echo "== 3 of 4: the lab, and new captures"; $(BIN)/lab up; $(BIN)/lab update
+	@echo "== 4 of 4: the site, from the new captures"; $(BIN)/mkdocs build --strict --quiet
+	@echo "the book is in site/index.html; end the lab with: $(BIN)/lab down"
+
+.PHONY: site
+site: setup ## Build the site from the committed captures, without a cluster
+	@$(BIN)/mkdocs build --strict --quiet && echo "the site is in site/index.html"
+
+.PHONY: serve
+serve: setup ## Preview the site, rebuilt as you write
+	@$(BIN)/mkdocs serve
+
+.PHONY: lint
+lint: setup ## Format, lint, types, spelling, shell
+	@$(BIN)/ruff format --check --quiet . || { echo "repair it with: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/codespell --quiet-level 2 README.md CONTRIBUTING.md docs lab snippets tests scripts
+	@command -v shellcheck >/dev/null || scripts/setup.sh shellcheck
+	@shellcheck scripts/*.sh lab/provision/*.sh lab/image/guest/usr/local/sbin/*
+
+.PHONY: format
+format: setup ## Put the Python files into the project's format
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+.PHONY: check
+check: lint ## All that needs no cluster and no browser
+	@$(BIN)/pytest -q tests/unit tests/docs
+
+.PHONY: test
+test: check ## Everything: check, the site in a browser, the real cluster
+	@command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ] || scripts/setup.sh chromium
+	@$(BIN)/pytest -q tests/site
+	@$(BIN)/pytest -q tests/cluster
+
+.PHONY: up
+up: setup ## Start the lab
+	@$(BIN)/lab up
+
+.PHONY: down
+down: ## End the lab
+	@$(BIN)/lab down
+
+.PHONY: update
+update: ## Run snippets on the lab and keep what they print; SNIPPET=chapter/name for one
+	@$(BIN)/lab update $(SNIPPET)
+
+.PHONY: verify
+verify: ## Run snippets on the lab and compare with what is kept
+	@$(BIN)/lab verify $(SNIPPET)
+
+.PHONY: bench
+bench: setup ## Measure the lab: start, memory, idle CPU, a step's cost
+	@$(BIN)/python -m lab.bench
+
+.PHONY: lock
+lock: ## Renew requirements.lock from pyproject.toml (needs uv)
+	@uv pip compile pyproject.toml --universal --python-version 3.11 --group site --group test --generate-hashes \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock

@@ -1,0 +1,209 @@
+"""The API server: a client with time limits, failures as one clear message, and objects as plain dicts."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lab.carriers import Carrier
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient, ApiException
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds that one request to the API server may take."""
+
+Object = dict[str, Any]
+
+
+class Api(Protocol):
+    """The few questions that scenarios ask the API server; objects are plain dicts."""
+
+    def apply(self, item: Object) -> None:
+        """Create or change an object."""
+
+    def get(self, item: Object) -> Object | None:
+        """The object as it is now, or None."""
+
+    def delete(self, item: Object) -> None:
+        """Begin to delete an object; none of that name does no harm."""
+
+    def find(self, api_version: str, kind: str, namespace: str, selector: str = "") -> list[Object]:
+        """The objects of a kind in a namespace whose labels match."""
+
+    def labelled(self, selector: str) -> list[Object]:
+        """The objects of all kinds in all namespaces whose labels match, without those that others own."""
+
+
+def title(item: Object) -> str:
+    """An object's name for people: `Pod default/pod2`."""
+    metadata = item["metadata"]
+    namespace = metadata.get("namespace")
+    return f"{item['kind']} {namespace + '/' if namespace else ''}{metadata['name']}"
+
+
+def api_client(carrier: Carrier) -> "ApiClient":
+    """A client of the lab's API server, with a time limit on every request.
+
+    Raises:
+        LabError: The kubeconfig cannot be read.
+    """
+    from kubernetes import config
+
+    new_client: Callable[..., ApiClient] = config.new_client_from_config
+    try:
+        path = carrier.kubeconfig()
+        api = new_client(config_file=str(path), persist_config=False)
+    except (config.ConfigException, OSError) as error:
+        raise LabError("the lab's kubeconfig cannot be used", detail=str(error), hint="lab status") from None
+    send: Callable[..., Any] = api.rest_client.request
+
+    def request(*args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:
+        return send(*args, _request_timeout=_request_timeout or REQUEST_TIMEOUT, **kwargs)
+
+    # The client has no default of its own and would wait for ever.
+    setattr(api.rest_client, "request", request)  # noqa: B010, mypy refuses a plain assignment
+    return api
+
+
+def api_failure(error: "ApiException", what: str) -> LabError:
+    """What the API server refused, in one line instead of the client's forty."""
+    try:
+        message = str(json.loads(error.body or "")["message"])
+    except (ValueError, KeyError, TypeError):
+        message = ""
+    return LabError(
+        f"{what}: the API server answered {error.status} {error.reason}".rstrip(),
+        detail=message,
+        hint="is the lab up? see `lab status`" if not error.status else "",
+    )
+
+
+class KubernetesApi:
+    """The `kubernetes` package's dynamic client, which takes objects of every kind as they are written."""
+
+    _FIELD_MANAGER = "living-book"
+
+    def __init__(self, carrier: Carrier) -> None:
+        from kubernetes import dynamic
+
+        carrier.enter()
+        self._api = api_client(carrier)
+        # The client's own cache file is named after the server's address, and this
+        # address outlives clusters: take a new file in a folder of our own.
+        self._folder = tempfile.TemporaryDirectory(prefix="living-book-")
+        new_client: Callable[..., Any] = dynamic.DynamicClient
+        try:
+            self._client: Any = self._call(
+                "reading what the API server offers",
+                lambda: new_client(self._api, cache_file=f"{self._folder.name}/discovery.json"),
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connections and drop the folder."""
+        self._api.rest_client.pool_manager.clear()
+        self._folder.cleanup()
+
+    def apply(self, item: Object) -> None:
+        """Create or change an object, whoever changed it before."""
+        self._call(
+            f"applying {title(item)}",
+            lambda: self._resource(item).server_side_apply(
+                body=item,
+                namespace=self._namespace(item),
+                field_manager=self._FIELD_MANAGER,
+                force_conflicts=True,
+            ),
+        )
+
+    def get(self, item: Object) -> Object | None:
+        """The object as it is now, or None."""
+        found = self._call(
+            f"reading {title(item)}",
+            lambda: self._resource(item).get(name=item["metadata"]["name"], namespace=self._namespace(item)),
+            missing=True,
+        )
+        return None if found is None else dict(found.to_dict())
+
+    def delete(self, item: Object) -> None:
+        """Begin to delete an object and what it owns; a pod gets one second to end."""
+        self._call(
+            f"deleting {title(item)}",
+            lambda: self._resource(item).delete(
+                name=item["metadata"]["name"],
+                namespace=self._namespace(item),
+                propagation_policy="Background",
+                grace_period_seconds=1 if item["kind"] == "Pod" else None,
+            ),
+            missing=True,
+        )
+
+    def find(self, api_version: str, kind: str, namespace: str, selector: str = "") -> list[Object]:
+        """The objects of a kind in a namespace whose labels match."""
+        resource = self._resource({"apiVersion": api_version, "kind": kind, "metadata": {"name": "*"}})
+        found = self._call(
+            f"listing {kind} in {namespace}",
+            lambda: resource.get(namespace=namespace, label_selector=selector or None),
+        )
+        return list(found.to_dict().get("items") or [])
+
+    def labelled(self, selector: str) -> list[Object]:
+        """The objects of all kinds in all namespaces whose labels match, without those that others own."""
+        found: list[Object] = []
+        for resource in self._kinds():
+            answer = self._call(f"listing {resource.kind}", lambda r=resource: r.get(label_selector=selector))
+            for item in answer.to_dict().get("items") or []:
+                if not item["metadata"].get("ownerReferences"):
+                    kind = {"apiVersion": resource.group_version, "kind": resource.kind}
+                    found.append({**item, **kind})
+        # Namespaces first, so that they are deleted last.
+        return sorted(found, key=lambda item: (item["kind"] != "Namespace", title(item)))
+
+    def _kinds(self) -> Iterator[Any]:
+        """One resource for each kind that can be listed and deleted."""
+        seen = set()
+        for resource in self._call("reading what the API server offers", self._client.resources.search):
+            verbs = getattr(resource, "verbs", None) or []
+            known = (resource.group, resource.kind)
+            # Endpoints copy the labels of their Service without being owned by it.
+            skip = resource.kind.endswith("List") or resource.kind in ("Endpoints", "Event") or known in seen
+            if not skip and resource.preferred and {"list", "delete"} <= set(verbs):
+                seen.add(known)
+                yield resource
+
+    def _resource(self, item: Object) -> Any:
+        return self._call(
+            f"{item['kind']} in {item['apiVersion']}",
+            lambda: self._client.resources.get(
+                # Without the prefix the client would read the offer of every group first.
+                prefix="apis" if "/" in item["apiVersion"] else "api",
+                api_version=item["apiVersion"],
+                kind=item["kind"],
+            ),
+        )
+
+    def _namespace(self, item: Object) -> str | None:
+        if not self._resource(item).namespaced:
+            return None
+        return str(item["metadata"].get("namespace", "default"))
+
+    def _call(self, what: str, request: Any, *, missing: bool = False) -> Any:
+        """The one place where requests leave; every failure becomes a LabError."""
+        from kubernetes.client import ApiException
+        from kubernetes.dynamic.exceptions import ResourceNotFoundError, ResourceNotUniqueError
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return request()
+        except ApiException as error:
+            if missing and error.status == 404:
+                return None
+            raise api_failure(error, what) from None
+        except (ResourceNotFoundError, ResourceNotUniqueError) as error:
+            raise LabError(f"{what}: the API server knows no such kind", detail=str(error)) from None
+        except (HTTPError, OSError) as error:
+            raise LabError(f"{what}: the API server does not answer", detail=str(error), hint="lab status") from None

@@ -1,0 +1,306 @@
+"""The command `lab`."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from lab.errors import LabError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def say(text: str) -> None:
+    """One line about the progress, at once, on standard error."""
+    click.echo(text, err=True)
+
+
+class Lab(click.Group):
+    """Turns every LabError into a message and exit status 1, and Ctrl-C into 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LabError as error:
+            click.echo(f"lab: {error}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("lab: interrupted; what was begun is cleared away", err=True)
+            ctx.exit(130)
+        except OSError as error:
+            place = f" {error.filename}" if error.filename else ""
+            click.echo(
+                f"lab: {error.strerror or error}:{place}\n  hint: is the disk full, or not yours? df -h",
+                err=True,
+            )
+            ctx.exit(1)
+
+
+@click.group(cls=Lab, context_settings=CONTEXT)
+def main() -> None:
+    """A real Kubernetes cluster of three nodes, as plain processes, and the book that is captured from it.
+
+    Start with `lab up`, look with `lab status`, enter with `lab shell`, end with `lab down`.
+
+    Completion for bash: eval "$(_LAB_COMPLETE=bash_source lab)"  (zsh_source and fish_source exist too)
+    """
+    # A polite end (SIGTERM) clears away like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def complete_node(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of the nodes, for the shell's completion."""
+    from lab.spec import load_spec
+
+    return [node.name for node in load_spec().nodes if node.name.startswith(incomplete)]
+
+
+def complete_snippet(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of snippets and chapters, for the shell's completion."""
+    from lab.snippets import discover
+
+    names = {str(snippet) for snippet in discover()}
+    names |= {name.split("/")[0] for name in names}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+# --- host and products -----------------------------------------------------------
+
+
+@main.command()
+@click.option("--packages", is_flag=True, help="Print only the names of missing Debian packages, for a script.")
+def doctor(packages: bool) -> None:
+    """Say what this host lacks, and the exact command that repairs it."""
+    from lab import doctor as examination
+
+    if packages:
+        click.echo(" ".join(examination.packages(build=True)))
+        return
+    findings = examination.examine()
+    for finding in findings:
+        click.echo(f"{finding.what}\n  repair: {finding.repair}")
+    if findings:
+        raise LabError("this host lacks something", hint="look again afterwards: lab doctor")
+    click.echo("nothing is missing")
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Read every product and compare its digest, instead of trusting times.")
+@click.option("--export", "target", type=click.Path(path_type=Path), help="Write all products into FILE.")
+@click.option("--import", "source", type=click.Path(path_type=Path), help="Take all products from FILE.")
+def build(check: bool, target: Path | None, source: Path | None) -> None:
+    """Build what nodes are made of: kernel, programs, images, disk.
+
+    Each part is kept outside the checkout under a digest of what it is made from, so only
+    what changed is built. The first build takes about 20 minutes on two cores.
+    """
+    from lab import build as making
+    from lab import doctor as examination
+
+    if source is not None:
+        making.import_from(source, say)
+        return
+    if target is not None:
+        making.export(target, say)
+        return
+    if making.missing():
+        examination.require(build=True)
+    making.build(say, check=check)
+
+
+@main.command()
+@click.option("--sbom", is_flag=True, help="Print a software bill of materials (SPDX 2.3, JSON).")
+@click.option("--all", "everything", is_flag=True, help="Also list the Debian packages.")
+def versions(sbom: bool, everything: bool) -> None:
+    """List every component with version, origin and digest."""
+    from lab import build as making
+
+    if sbom:
+        click.echo(making.sbom(), nl=False)
+        return
+    for row in making.components():
+        if everything or row["origin"] != "Debian package":
+            digest = f"sha256:{row['sha256']}" if row["sha256"] else "-"
+            click.echo(f"{row['name']:<45} {row['version']:<20} {row['origin']}  {digest}")
+
+
+# --- the cluster -----------------------------------------------------------------
+
+
+@main.command()
+@click.option("--fresh", is_flag=True, help="Make the cluster anew instead of booting its baked disks.")
+@click.option("--workers", type=int, help="How many workers; two are described in lab/cluster.yaml.")
+def up(fresh: bool, workers: int | None) -> None:
+    """Start the cluster and wait until it is truly ready.
+
+    The first start makes the cluster with kubeadm and bakes its disks; later ones boot those.
+    A lab that is up already is left alone, a dead node is brought back.
+    """
+    say("looking at this host ...")
+    from lab import build as making
+    from lab import doctor as examination
+    from lab import lifecycle
+
+    examination.require(build=bool(making.missing()))
+    with lifecycle.exclusive():
+        making.build(say)
+        lifecycle.up(say, fresh=fresh, workers=workers)
+
+
+@main.command()
+@click.option("--delete", is_flag=True, help="Also remove disks, keys and logs of this checkout's lab.")
+def down(delete: bool) -> None:
+    """End the cluster: no process, namespace, mount or socket of it stays."""
+    from lab import lifecycle
+
+    with lifecycle.exclusive():
+        (lifecycle.delete if delete else lifecycle.down)(say)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Show nodes, versions, carrier, age and memory."""
+    from lab import lifecycle
+
+    state = lifecycle.status()
+    if as_json:
+        click.echo(json.dumps(state, indent=1))
+        return
+    click.echo(f"{state['carrier']}: {state['phase']}")
+    if not state["nodes"]:
+        click.echo("start it: lab up")
+        return
+    click.echo(f"age {state['age_seconds']} s, memory {state['memory_mib']} MiB")
+    for node in state["nodes"]:
+        place = f"{node['name']:<14} {node['address']:<16} {node['role']:<14}"
+        click.echo(f"  {place} {node['memory_mib']:>5} MiB  {node['kernel']}")
+    for name, version in state["versions"].items():
+        click.echo(f"  {name:<14} {version}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("node", shell_complete=complete_node)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def ssh(node: str, command: tuple[str, ...]) -> None:
+    """Open a shell on NODE, or run a command there: `lab ssh node01 -- ip route`."""
+    carrier = _carrier()
+    carrier.spec.node(node)
+    line = carrier.ssh_command(node)
+    terminal = ["-t"] if sys.stdin.isatty() and not command else []
+    _become([*line[:-1], *terminal, line[-1], *command])
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def kubectl(words: tuple[str, ...]) -> None:
+    """Run kubectl against the cluster: `lab kubectl -- get pods -A`."""
+    from lab.paths import state_dir
+
+    carrier = _carrier()
+    _become(carrier.inside([state_dir() / "bin/kubectl", "--kubeconfig", carrier.kubeconfig(), *words]))
+
+
+@main.command()
+def shell() -> None:
+    """Open a shell inside the lab's network, with KUBECONFIG, kubectl and calicoctl."""
+    from lab.paths import state_dir
+
+    carrier = _carrier()
+    os.environ.update(
+        KUBECONFIG=str(carrier.kubeconfig()), DATASTORE_TYPE="kubernetes",
+        PATH=f"{state_dir() / 'bin'}:{os.environ['PATH']}", PS1="lab$ ",
+    )  # fmt: skip
+    _become(carrier.inside([os.environ.get("SHELL", "/bin/sh")]))
+
+
+@main.command()
+@click.argument("node", shell_complete=complete_node)
+@click.argument("unit", required=False)
+@click.option("--follow", "-f", is_flag=True, help="Go on showing what comes.")
+def logs(node: str, unit: str | None, follow: bool) -> None:
+    """Show the log of NODE, or of one UNIT on it (kubelet, containerd, ssh)."""
+    from lab.carriers.uml import UmlCarrier, load_state
+    from lab.paths import state_dir
+    from lab.spec import load_spec
+
+    state = load_state()
+    if state is None or not state.alive() or not state.kernel_alive(node):
+        spec = load_spec()
+        spec.node(node)
+        console = state_dir() / "logs" / f"{node}.console.log"
+        if not console.exists():
+            raise LabError(f"{node} does not run and left no log", hint="start the lab: lab up")
+        click.echo(console.read_text(errors="replace"), nl=False)
+        return
+    carrier = UmlCarrier(load_spec().with_workers(state.workers), state)
+    words = ["journalctl", "--no-pager", *(["-u", unit] if unit else []), *(["-f"] if follow else [])]
+    _become([*carrier.ssh_command(node), *words])
+
+
+@main.command()
+def reset() -> None:
+    """Delete what snippets left in the cluster."""
+    from lab import scenario
+
+    carrier = _carrier()
+    carrier.enter()
+    for name in scenario.reset(carrier):
+        click.echo(f"deleted {name}")
+
+
+# --- snippets --------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("snippet", shell_complete=complete_snippet)
+def run(snippet: str) -> None:
+    """Run one snippet and show its transcript."""
+    from lab import runner
+
+    runner.run(snippet)
+
+
+@main.command()
+@click.argument("names", nargs=-1, shell_complete=complete_snippet)
+def update(names: tuple[str, ...]) -> None:
+    """Run snippets (all, a chapter's, or by name) and keep what they print."""
+    from lab import receipt, runner
+
+    report = runner.update(list(names), commit=receipt.commit())
+    _conclude(report)
+
+
+@main.command()
+@click.argument("names", nargs=-1, shell_complete=complete_snippet)
+def verify(names: tuple[str, ...]) -> None:
+    """Run snippets and compare with what is kept; write nothing. Any difference fails."""
+    from lab import runner
+
+    report = runner.verify(list(names))
+    _conclude(report, changed_is_failure=True)
+
+
+def _conclude(report: Any, *, changed_is_failure: bool = False) -> None:
+    total = len(report.changed) + len(report.failed) + len(report.unchanged)
+    say(f"{total} snippets in {report.seconds:.1f} s: {len(report.changed)} changed, {len(report.failed)} failed")
+    if report.failed or (changed_is_failure and report.changed):
+        sys.exit(1)
+
+
+def _carrier() -> Any:
+    from lab.carriers.uml import UmlCarrier
+
+    return UmlCarrier.running()
+
+
+def _become(command: list[str]) -> NoReturn:
+    sys.stdout.flush()
+    try:
+        os.execvp(command[0], command)
+    except FileNotFoundError:
+        raise LabError(f"the program {command[0]} is missing", hint="lab doctor") from None

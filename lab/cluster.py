@@ -1,0 +1,237 @@
+"""The handle on the cluster that every snippet imports: `from lab import cluster`.
+
+Importing it is cheap: the carrier, the clients and their packages are loaded
+when a snippet first asks for them.
+"""
+
+import ast
+import atexit
+import linecache
+import os
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+from lab.carriers import Carrier
+from lab.errors import LabError
+from lab.node import CommandResult, Node
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient, CoreV1Api, CustomObjectsApi, DiscoveryV1Api
+
+    from lab.pod import Pod
+    from lab.spec import Spec
+
+
+class Cluster:
+    """The running cluster.
+
+    Args:
+        connect: Gives the carrier of the running lab; for tests.
+        load: Gives the description of the cluster; for tests.
+    """
+
+    def __init__(self, connect: Callable[[], Carrier] | None = None, load: "Callable[[], Spec] | None" = None) -> None:
+        self._connect = connect
+        self._load = load
+        self._nodes: dict[str, Node] = {}
+
+    def needs(self, scenario: str) -> None:
+        """Say which scenario this snippet needs; by hand, it is applied here and removed at the end.
+
+        Args:
+            scenario: Name of a file in `snippets/scenarios`, without `.yaml`. Must be a literal: the tools
+                read it without running the snippet.
+
+        Raises:
+            LabError: There is no such scenario, or it did not become ready.
+        """
+        _explain_failures()
+        ready = os.environ.get("LAB_SCENARIO")
+        if ready is not None:
+            if ready != scenario:
+                raise LabError(
+                    f"this snippet needs the scenario {scenario!r}, but it was started with {ready!r}",
+                    hint="write cluster.needs with the name itself, so that it can be read without running",
+                )
+            return
+        from lab import scenario as scenarios
+
+        carrier = self._carrier
+        if scenarios.present(scenario, carrier):
+            scenarios.wait_ready(scenario, carrier)
+        else:
+            atexit.register(scenarios.remove, scenario, carrier)
+            scenarios.apply(scenario, carrier)
+
+    def node(self, name: str) -> Node:
+        """One node.
+
+        Raises:
+            LabError: There is no node of that name, or no lab is running.
+        """
+        _explain_failures()
+        if name not in self._nodes:
+            spec = self._spec.node(name)
+            self._nodes[name] = Node(name, self._carrier, address=spec.address)
+        return self._nodes[name]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes, in the order of cluster.yaml."""
+        return [self.node(spec.name) for spec in self._spec.nodes]
+
+    def pod(self, name: str, namespace: str = "default") -> "Pod":
+        """One pod; it is looked up when its node, its address or its network is first asked for."""
+        from lab.pod import Pod
+
+        _explain_failures()
+        return Pod(name, namespace, self)
+
+    def kubectl(self, command: str, *, status: int = 0, timeout: float = 30.0) -> CommandResult:
+        """Run kubectl on the control plane's node and show it.
+
+        Args:
+            command: What follows `kubectl`, such as `get pods -o wide`.
+            status: The exit status that means success.
+            timeout: Seconds before it is stopped.
+
+        Raises:
+            CommandError: It ended with another status.
+        """
+        name = self._spec.control_plane.name
+        return self.node(name).run(f"kubectl {command}", status=status, timeout=timeout)
+
+    @cached_property
+    def core(self) -> "CoreV1Api":
+        """A client for pods, Services, nodes."""
+        from kubernetes.client import CoreV1Api
+
+        return CoreV1Api(self._api)
+
+    @cached_property
+    def custom_objects(self) -> "CustomObjectsApi":
+        """A client for custom resources, such as Calico's."""
+        from kubernetes.client import CustomObjectsApi
+
+        return CustomObjectsApi(self._api)
+
+    @cached_property
+    def discovery(self) -> "DiscoveryV1Api":
+        """A client for EndpointSlices."""
+        from kubernetes.client import DiscoveryV1Api
+
+        return DiscoveryV1Api(self._api)
+
+    @cached_property
+    def _api(self) -> "ApiClient":
+        from lab.api import api_client
+
+        _explain_failures()
+        return api_client(self._carrier)
+
+    @cached_property
+    def _carrier(self) -> Carrier:
+        from lab import carriers
+
+        carrier = (self._connect or carriers.connect)()
+        # First of all: an ordinary user's process can only enter while it has one thread.
+        carrier.enter()
+        return carrier
+
+    @cached_property
+    def _spec(self) -> "Spec":
+        from lab.spec import load_spec
+
+        return (self._load or load_spec)()
+
+
+cluster = Cluster()
+
+
+def _explain_failures() -> None:
+    """From here on, a failing snippet ends with a message about its line, not with a traceback."""
+    if sys.excepthook is sys.__excepthook__ and _main_snippet() is not None:
+        sys.excepthook = explain
+
+
+def _main_snippet() -> Path | None:
+    from lab import paths
+
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    path = Path(main).resolve() if main else None
+    return path if path and path.is_relative_to(paths.SNIPPETS.resolve()) else None
+
+
+def explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a snippet's failure: the line, and why; other errors keep their traceback."""
+    frame = _last_frame_of_snippet(trace)
+    if frame is None or not isinstance(error, (LabError, AssertionError)):
+        sys.__excepthook__(kind, error, trace)
+        return
+    path, (first, source) = Path(frame.f_code.co_filename), _statement(trace, frame)
+    place = f"{path.parent.name}/{path.name}, line {first}"
+    print(f"{place}:\n" + "\n".join(f"  {line}" for line in source.splitlines()), file=sys.stderr)
+    if isinstance(error, AssertionError):
+        print(f"this does not hold{': ' + str(error) if str(error) else ''}", file=sys.stderr)
+        for text, value in _values(source, frame):
+            print(f"  {text} is {value}", file=sys.stderr)
+    else:
+        print(str(error), file=sys.stderr)
+
+
+def _last_frame_of_snippet(trace: TracebackType | None) -> FrameType | None:
+    main = _main_snippet()
+    found = None
+    while trace is not None:
+        if main and Path(trace.tb_frame.f_code.co_filename).resolve() == main:
+            found = trace.tb_frame
+        trace = trace.tb_next
+    return found
+
+
+def _statement(trace: TracebackType | None, frame: FrameType) -> tuple[int, str]:
+    """First line number and text of the statement that failed."""
+    line = 0
+    while trace is not None:
+        if trace.tb_frame is frame:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    text = "".join(linecache.getlines(frame.f_code.co_filename))
+    found = (line, linecache.getline(frame.f_code.co_filename, line).strip())
+    for node in ast.walk(ast.parse(text)):
+        # The innermost statement wins: it comes last on this walk from outside to inside.
+        simple = isinstance(node, ast.stmt) and not hasattr(node, "body")
+        if simple and node.lineno <= line <= (node.end_lineno or 0):  # type: ignore[attr-defined]
+            found = (node.lineno, ast.get_source_segment(text, node) or found[1])  # type: ignore[attr-defined]
+    return found
+
+
+def _values(source: str, frame: FrameType) -> list[tuple[str, str]]:
+    """The names in a failed assertion and what they stand for."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, (ast.Name, ast.Attribute)) or id(node) in called | inner:
+            continue
+        text = ast.unparse(node)
+        try:
+            value = eval(text, frame.f_globals, frame.f_locals)
+        except Exception:  # a comprehension's own name, or a property that fails again
+            continue
+        if not callable(value):
+            found[text] = _short(value)
+    return list(found.items())
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,0 +1,403 @@
+"""A node of the cluster, as snippets see it: run a command, wait for a state, read its routes and links."""
+
+import contextlib
+import re
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import IO, TYPE_CHECKING
+
+from lab.capture import Console, Started, Step, clean
+from lab.carriers import Carrier, Completed
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from lab.netlink import Address, Link, Neighbour, Netlink, Route
+
+# The same words and widths on every host and for every user.
+ENVIRONMENT = "export LC_ALL=C.UTF-8 COLUMNS=80; "
+
+CONSOLE = Console()
+
+TIMED_OUT = 124
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """A command that ended as expected. `str()` of it is its standard output.
+
+    Attributes:
+        node: Where it ran, as in the prompt.
+        command: The line as a reader would type it.
+        status: Its exit status.
+        stdout: Its standard output, unchanged.
+        stderr: Its standard error, unchanged.
+        seconds: How long it took.
+    """
+
+    node: str
+    command: str
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the standard output as the transcript shows them, without spaces at their ends."""
+        return clean(self.stdout).splitlines()
+
+    def __str__(self) -> str:
+        return self.stdout
+
+
+class CommandError(LabError):
+    """A command ended with another status than the snippet expects.
+
+    Attributes:
+        result: How it ended.
+    """
+
+    def __init__(self, result: CommandResult, *, expected: int, timeout: float) -> None:
+        ended = f"exited {result.status}"
+        if result.status == TIMED_OUT and result.seconds >= timeout * 0.9:
+            ended = f"was stopped: not done within {timeout:g} s"
+        elif expected:
+            ended += f", expected {expected}"
+        detail = f"stderr: {result.stderr.strip()}" if result.stderr.strip() else ""
+        if not detail and result.stdout.strip():
+            detail = f"stdout: {result.stdout.strip()[-2000:]}"
+        super().__init__(f"{result.node}: `{result.command}` {ended}", detail=detail, hint=_hint(result))
+        self.result = result
+
+
+def _hint(result: CommandResult) -> str:
+    """What to look at next, judged by what the tools usually mean."""
+    words = result.stderr.lower()
+    if "command not found" in words or ": not found" in words:
+        return "the program is not there; is it spelled right?"
+    if "network is unreachable" in words or "no route to host" in words:
+        return f"is the pod network up? see `lab status` and `lab logs {result.node.split('/')[0]} kubelet`"
+    return f"look around with `lab ssh {result.node.split('/')[0]}`"
+
+
+class Node:
+    """One node.
+
+    Attributes:
+        name: As in cluster.yaml and in the prompt.
+        address: Its own address in the node network.
+    """
+
+    def __init__(self, name: str, carrier: Carrier, *, address: str = "", console: Console = CONSOLE) -> None:
+        self.name = name
+        self.address = address
+        self._carrier = carrier
+        self._console = console
+
+    def __repr__(self) -> str:
+        return f"Node({self.name!r})"
+
+    def run(self, command: str, *, status: int = 0, timeout: float = 30.0) -> CommandResult:
+        """Run a shell command on this node, show it and its output, and return what it printed.
+
+        Args:
+            command: The line as a reader would type it.
+            status: The exit status that means success.
+            timeout: Seconds before the command is stopped.
+
+        Raises:
+            CommandError: The command ended with another status.
+        """
+        self._console.announce(self.name, command)
+        return self._run(command, status=status, timeout=timeout, shown=True)
+
+    def quiet(self, command: str, *, status: int = 0, timeout: float = 30.0) -> CommandResult:
+        """Like `run`, but only the receipt names it: for preparation and clean-up.
+
+        Raises:
+            CommandError: The command ended with another status.
+        """
+        return self._run(command, status=status, timeout=timeout, shown=False)
+
+    def wait_until(self, command: str, *, timeout: float = 20.0) -> CommandResult:
+        """Repeat a command, without showing it, until it exits 0.
+
+        Args:
+            command: The condition, such as `ip link show cali0`.
+            timeout: Seconds before this gives up.
+
+        Raises:
+            LabError: The condition did not come true; says what the last try printed.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            done = self.ask(command, timeout=max(1.0, end - time.monotonic()))
+            if done.status == 0:
+                return self._finish(command, done, shown=False)
+            if time.monotonic() >= end:
+                raise LabError(
+                    f"{self.name}: waited {timeout:g} s in vain for `{command}` to exit 0",
+                    detail=f"last state: exit status {done.status}\n{clean(done.stdout + done.stderr)}",
+                    hint=f"look around with `lab ssh {self.name}`",
+                )
+            time.sleep(0.2)
+
+    def background(
+        self, command: str, *, ready: str = "", status: int = 0, timeout: float = 30.0, stop: bool = False
+    ) -> "Background":
+        """Run a command while the block runs; its line is shown at once, its output when the block ends.
+
+        Args:
+            command: The line as a reader would type it, such as `tcpdump -c 2`.
+            ready: Text in its standard error that says it is at work; the block begins only then.
+            status: The exit status that means success.
+            timeout: Seconds before the command is stopped on the node.
+            stop: Whether the end of the block interrupts it (Ctrl-C): for a command that has no end.
+
+        Raises:
+            CommandError: The command ended with another status.
+            LabError: It never said that it is ready.
+        """
+        return Background(
+            self,
+            self._carrier,
+            self._console,
+            command,
+            ready=ready,
+            status=status,
+            timeout=timeout,
+            stop=stop,
+        )
+
+    def routes(self, table: str | int = "main") -> list["Route"]:
+        """The IPv4 routes of a table, in the kernel's order.
+
+        Args:
+            table: `main`, `local`, `default` or a number.
+        """
+        return self._netlink.routes(table)
+
+    def links(self) -> list["Link"]:
+        """The network interfaces."""
+        return self._netlink.links()
+
+    def addresses(self) -> list["Address"]:
+        """The IPv4 addresses of all interfaces."""
+        return self._netlink.addresses()
+
+    def neighbours(self) -> list["Neighbour"]:
+        """The IPv4 neighbours (ARP) of all interfaces."""
+        return self._netlink.neighbours()
+
+    @cached_property
+    def _netlink(self) -> "Netlink":
+        from lab.netlink import Netlink
+
+        return Netlink(self.name, self._carrier.ssh_command(self.name))
+
+    def netlink_of(self, pid: int, owner: str) -> "Netlink":
+        """Netlink in the network namespace of a process on this node.
+
+        Args:
+            pid: Number of the process.
+            owner: Whose namespace it is, for messages.
+        """
+        from lab.netlink import Netlink
+
+        return Netlink(owner, self._carrier.ssh_command(self.name), enter=f"nsenter -t {pid} -n ")
+
+    def ask(self, command: str, *, timeout: float = 10.0) -> Completed:
+        """Run a command for the lab itself: neither shown nor on the receipt, whatever its exit status.
+
+        This is the one place where a command leaves for the node.
+
+        Raises:
+            LabError: The node could not be reached.
+        """
+        return self._carrier.execute(self.name, ENVIRONMENT + command, timeout=timeout)
+
+    def _run(self, command: str, *, status: int, timeout: float, shown: bool) -> CommandResult:
+        result = self._finish(command, self.ask(command, timeout=timeout), shown=shown)
+        if result.status != status:
+            raise CommandError(result, expected=status, timeout=timeout)
+        return result
+
+    def _finish(self, command: str, done: Completed, *, shown: bool) -> CommandResult:
+        self._console.finish(Step(self.name, command, done.status, done.stdout, done.stderr, done.seconds, shown=shown))
+        return CommandResult(self.name, command, done.status, done.stdout, done.stderr, done.seconds)
+
+
+class Background:
+    """A command that runs on a node while a block of Python runs; made by `Node.background`."""
+
+    def __init__(
+        self,
+        node: Node,
+        carrier: Carrier,
+        console: Console,
+        command: str,
+        *,
+        ready: str,
+        status: int,
+        timeout: float,
+        stop: bool,
+    ) -> None:
+        self._node = node
+        self._carrier = carrier
+        self._console = console
+        self._command = command
+        self._ready = ready
+        self._status = status
+        self._timeout = timeout
+        self._stop = stop
+        self._early = ""
+        self._result: CommandResult | None = None
+
+    @property
+    def result(self) -> CommandResult:
+        """How it ended; there is one when the block has ended.
+
+        Raises:
+            LabError: The block has not ended yet.
+        """
+        if self._result is None:
+            raise LabError(
+                f"{self._node.name}: `{self._command}` has no result while it runs",
+                hint="read .result after the `with` block",
+            )
+        return self._result
+
+    def __enter__(self) -> "Background":
+        self._begun = time.monotonic()
+        self._process = subprocess.Popen(
+            [*self._carrier.ssh_command(self._node.name), self._remote()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        assert self._process.stdout and self._process.stderr
+        self._stdout = _Reader(self._process.stdout)
+        self._stderr = _Reader(self._process.stderr)
+        try:
+            self._await_start()
+        except BaseException:
+            self._kill()
+            raise
+        self._console.start(Started(self._node.name, self._command, self._early))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._kill()
+            return
+        if self._stop:
+            self._signal("INT")
+        # The node itself ends the command in time; the two seconds are for the way back.
+        try:
+            status = self._process.wait(max(0.0, self._begun + self._timeout + 2 - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._kill()
+            status = TIMED_OUT
+        self._settle(status)
+
+    def _remote(self) -> str:
+        """The node's own shell tells its process id first, so that the command can be stopped later."""
+        inner = shlex.quote(ENVIRONMENT + self._command)
+        return f"echo lab-pid $$ >&2; exec timeout -k 1 {self._timeout:g} sh -c {inner}"
+
+    def _await_start(self) -> None:
+        limit = min(self._timeout, 10.0)
+        found = self._stderr.wait_for(r"lab-pid (\d+)\n", limit)
+        if found is None:
+            raise self._not_started("the node did not answer", limit)
+        self._pid = int(found.group(1))
+        self._stderr.drop(found.end())
+        if self._ready:
+            ready = self._stderr.wait_for(rf"{re.escape(self._ready)}[^\n]*\n", limit)
+            if ready is None:
+                raise self._not_started(f"it did not print `{self._ready}`", limit)
+            self._early = self._stderr.text[: ready.end()]
+
+    def _not_started(self, why: str, limit: float) -> LabError:
+        # A stream that ended tells that the process ends, a moment before it can be waited for.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1 if self._stderr.ended else 0)
+        status = self._process.returncode
+        ended = f"it exited {status}" if status is not None else f"within {limit:g} s"
+        return LabError(
+            f"{self._node.name}: `{self._command}` did not start: {why}, {ended}",
+            detail=f"stderr: {self._stderr.text.strip()}" if self._stderr.text.strip() else "",
+            hint=f"try it by hand: lab ssh {self._node.name}",
+        )
+
+    def _signal(self, name: str) -> None:
+        # `timeout` passes the signal on to the command that it watches.
+        self._carrier.execute(self._node.name, f"kill -{name} {self._pid}", timeout=10.0)
+
+    def _kill(self) -> None:
+        if self._process.poll() is None and hasattr(self, "_pid"):
+            self._signal("TERM")
+        self._process.kill()
+        self._process.wait()
+        self._stdout.join()
+        self._stderr.join()
+
+    def _settle(self, status: int) -> None:
+        self._stdout.join()
+        self._stderr.join()
+        seconds = time.monotonic() - self._begun
+        out, err = self._stdout.text, self._stderr.text
+        name = self._node.name
+        self._console.finish(Step(name, self._command, status, out, err, seconds, background=True, early=self._early))
+        self._result = CommandResult(name, self._command, status, out, err, seconds)
+        if status != self._status:
+            raise CommandError(self._result, expected=self._status, timeout=self._timeout)
+
+
+class _Reader:
+    """Collects a stream in a thread, so that its text can be looked at while it grows."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.text = ""
+        self.ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._pump, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _pump(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                self._add(line)
+        self._add("", ended=True)
+
+    def _add(self, line: str, *, ended: bool = False) -> None:
+        with self._changed:
+            self.text += line
+            self.ended = ended
+            self._changed.notify_all()
+
+    def wait_for(self, pattern: str, timeout: float) -> re.Match[str] | None:
+        """The first match, or None when the time is over or the stream has ended without one."""
+        found: Callable[[], re.Match[str] | None] = lambda: re.search(pattern, self.text)  # noqa: E731
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self.ended, timeout)
+            return found()
+
+    def drop(self, count: int) -> None:
+        """Forget the first characters."""
+        with self._changed:
+            self.text = self.text[count:]
+
+    def join(self) -> None:
+        """Wait until all that was written has been read."""
+        self._thread.join(timeout=5)

@@ -1,0 +1,248 @@
+"""The snippets there are: their names, titles and scenarios, read without running them."""
+
+import ast
+import difflib
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import paths
+from lab.errors import LabError
+
+MAX_LINES = 40
+MAX_COLUMNS = 72
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# A snippet of such a name would hide the module from itself: its own folder is searched first.
+_TAKEN = {"lab", "kubernetes", "pyroute2", "yaml", "urllib3"} | set(sys.stdlib_module_names)
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """One file of `snippets/<chapter>/`.
+
+    Attributes:
+        name: Chapter and file, such as `pod_to_pod/pod_route`.
+        path: The file.
+        title: The first line of its docstring.
+        scenario: What it says it needs, or None.
+        faults: What keeps it from being run or shown, each with its line; empty for a good one.
+    """
+
+    name: str
+    path: Path
+    title: str
+    scenario: str | None
+    faults: tuple[str, ...] = ()
+
+    @property
+    def chapter(self) -> str:
+        """The folder's name."""
+        return self.name.split("/")[0]
+
+    @property
+    def out(self) -> Path:
+        """Where its transcript is kept."""
+        return self.path.with_suffix(".out")
+
+    @property
+    def receipt(self) -> Path:
+        """Where its receipt is kept."""
+        return self.path.with_suffix(".json")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def check(self) -> None:
+        """Refuse a snippet with faults.
+
+        Raises:
+            LabError: All faults at once.
+        """
+        if self.faults:
+            raise LabError(
+                f"{self.name} cannot be run", detail="\n".join(self.faults), hint=f"edit {_shown(self.path)}"
+            )
+
+
+def discover() -> list[Snippet]:
+    """All snippets, in the order of their names.
+
+    Raises:
+        LabError: A file lies at a place where no snippet can be, or two snippets have one name.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(paths.SNIPPETS.rglob("*.py")):
+        parts = path.relative_to(paths.SNIPPETS).with_suffix("").parts
+        if "__pycache__" in parts:
+            continue
+        if len(parts) != 2:
+            raise LabError(
+                f"{_shown(path)} is not in a chapter", hint="snippets are called snippets/<chapter>/<name>.py"
+            )
+        # A page's name has dashes where the file's has underscores: both would be one.
+        key = "/".join(parts).lower().replace("-", "_")
+        if key in found:
+            raise LabError(
+                f"two snippets have the name {key}",
+                detail=f"{_shown(found[key])}\n{_shown(path)}",
+                hint="rename one of them",
+            )
+        found[key] = path
+    return [read(path) for path in found.values()]
+
+
+def select(names: Iterable[str]) -> list[Snippet]:
+    """The snippets that these names mean; all for no names.
+
+    Args:
+        names: Chapters, `chapter/name`, plain names that only one chapter has, or paths of files.
+
+    Raises:
+        LabError: A name means nothing, or more than one snippet; says what comes near.
+    """
+    everything = discover()
+    chosen: dict[str, Snippet] = {}
+    wanted = list(names)
+    for name in wanted:
+        chosen.update((snippet.name, snippet) for snippet in _matches(name, everything))
+    return [snippet for snippet in everything if not wanted or snippet.name in chosen]
+
+
+def find(name: str) -> Snippet:
+    """The one snippet of this name.
+
+    Raises:
+        LabError: There is none, or the name is a chapter's.
+    """
+    found = select([name])
+    if len(found) != 1:
+        raise LabError(
+            f"{name} is a chapter of {len(found)} snippets",
+            hint=f"name one of them: {', '.join(snippet.name for snippet in found)}",
+        )
+    return found[0]
+
+
+def _matches(name: str, everything: list[Snippet]) -> list[Snippet]:
+    short = _normal(name)
+    exact = [snippet for snippet in everything if short in (snippet.name, snippet.chapter)]
+    plain = exact or [snippet for snippet in everything if snippet.name.split("/")[1] == short]
+    if not exact and len(plain) > 1:
+        raise LabError(
+            f"{name} is the name of {len(plain)} snippets",
+            hint=f"say which: {', '.join(snippet.name for snippet in plain)}",
+        )
+    if plain:
+        return plain
+    known = [snippet.name for snippet in everything]
+    chapters = sorted({snippet.chapter for snippet in everything})
+    what = "snippet" if "/" in short else "snippet or chapter"
+    raise LabError(f"there is no {what} {name!r}", hint=_nearest(short, known, chapters))
+
+
+def _normal(name: str) -> str:
+    """A name as given, or as a shell completes it: `./snippets/pod_to_pod/pod_route.py`."""
+    short = name.removeprefix("./").strip("/")
+    if short.startswith(str(paths.SNIPPETS).strip("/")):
+        short = short[len(str(paths.SNIPPETS).strip("/")) :].strip("/")
+    for suffix in (".py", ".out", ".json"):
+        short = short.removesuffix(suffix)
+    return short.removeprefix("snippets/").replace("-", "_")
+
+
+def _nearest(name: str, known: list[str], chapters: list[str]) -> str:
+    by_tail = {snippet.split("/")[1]: snippet for snippet in known}
+    near = difflib.get_close_matches(name, [*known, *chapters], n=3, cutoff=0.6)
+    tails = difflib.get_close_matches(name.split("/")[-1], by_tail, n=3, cutoff=0.6)
+    near += [by_tail[tail] for tail in tails if by_tail[tail] not in near]
+    if near:
+        return f"did you mean {' or '.join(near[:3])}?"
+    return f"the chapters are: {', '.join(chapters) or 'none yet'}"
+
+
+def orphans() -> list[Path]:
+    """Transcripts and receipts that no snippet belongs to."""
+    files = [*paths.SNIPPETS.rglob("*.out"), *paths.SNIPPETS.rglob("*.json")]
+    return sorted(path for path in files if not path.with_suffix(".py").exists())
+
+
+def read(path: Path) -> Snippet:
+    """Read one snippet's file without running it; what is wrong with it stands in its `faults`."""
+    name = f"{path.parent.name}/{path.stem}"
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        line = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else "not UTF-8"
+        return Snippet(name, path, "", None, (f"{line}this is not Python: {reason}",))
+    faults = _name_faults(path)
+    title = (ast.get_docstring(tree) or "").split("\n")[0]
+    if not title:
+        faults.append("line 1: begins with no docstring; its first line is the title")
+    scenario, needs_faults = _needs(tree)
+    faults += needs_faults
+    if not any(isinstance(node, ast.Assert) and _can_fail(node.test) for node in ast.walk(tree)):
+        faults.append("it asserts nothing: add an `assert` for each thing that its page says")
+    faults += _size_faults(text)
+    return Snippet(name, path, title, scenario, tuple(faults))
+
+
+def _name_faults(path: Path) -> list[str]:
+    faults = [
+        f"the name {part!r} must be lower-case letters, digits and underscores"
+        for part in (path.parent.name, path.stem)
+        if not _NAME.fullmatch(part)
+    ]
+    if path.stem in _TAKEN:
+        faults.append(f"the name {path.stem!r} is a Python module's: another one shows better what it is about")
+    return faults
+
+
+def _needs(tree: ast.Module) -> tuple[str | None, list[str]]:
+    """The scenario in `cluster.needs("...")`."""
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "needs"
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "cluster"
+    ]
+    if not calls:
+        return None, []
+    if len(calls) > 1:
+        return None, [f"line {calls[1].lineno}: cluster.needs is called twice; one scenario may hold it all"]
+    call = calls[0]
+    value = call.args[0] if len(call.args) == 1 and not call.keywords else None
+    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
+        return None, [f'line {call.lineno}: cluster.needs takes one literal name, such as "pods"']
+    known = sorted(path.stem for path in (paths.SNIPPETS / "scenarios").glob("*.yaml"))
+    if value.value not in known:
+        there = ", ".join(known) or "none"
+        return None, [f"line {call.lineno}: there is no scenario {value.value!r}; there are: {there}"]
+    return value.value, []
+
+
+def _can_fail(test: ast.expr) -> bool:
+    """Whether an assertion looks at anything: a constant or a non-empty tuple does not."""
+    return any(isinstance(node, ast.Name) for node in ast.walk(test)) and not isinstance(test, ast.Tuple)
+
+
+def _size_faults(text: str) -> list[str]:
+    lines = text.splitlines()
+    faults = [
+        f"line {number}: has {len(line)} columns, a page shows {MAX_COLUMNS}"
+        for number, line in enumerate(lines, 1)
+        if len(line) > MAX_COLUMNS
+    ]
+    if len(lines) > MAX_LINES:
+        faults.append(f"it has {len(lines)} lines, a reader takes {MAX_LINES}: split it")
+    return faults
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(paths.ROOT)) if path.is_relative_to(paths.ROOT) else str(path)

@@ -1,0 +1,235 @@
+"""The site in a real browser, opened from its folder: accessible, complete, silent, usable by keyboard.
+
+Every test also asserts, by the `view` fixture, that the browser reported no
+error and asked no other place for anything.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from site_view import ROOT, SAMPLE, WAIT, Opener
+
+SCHEMES = {"light": "default", "dark": "slate"}
+WIDTHS = [320, 768, 1440]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COMMANDS = "seq 2\nfor word in one two\ndo echo $word; echo\ndone\nip -4 addr show eth0"
+
+
+def _pages() -> list[str]:
+    pages = [path.relative_to(ROOT / "docs") for path in sorted((ROOT / "docs").rglob("*.md"))]
+    assert pages
+    return [page.with_suffix(".html").as_posix() for page in pages] + ["sample-page.html"]
+
+
+PAGES = _pages()
+
+
+def _faults(page: Page) -> list[str]:
+    """What axe finds on the page as it stands now."""
+    # Without preload axe fetches no style sheets of its own, which a page in a folder may not.
+    results = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"], "preload": False})
+    assert results.response["passes"], "axe looked at nothing"
+    return [
+        f"{fault['id']}: {node['target']}: {node.get('failureSummary', '')}"
+        for fault in results.response["violations"]
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(view: Opener, name: str, scheme: str, width: int) -> None:
+    """Nobody is shut out, in no scheme, at no width; with every fold-out open too."""
+    page = view(name, scheme=scheme, width=width).page
+    assert page.locator("body").get_attribute("data-md-color-scheme") == SCHEMES[scheme]
+    page.evaluate("document.querySelectorAll('.md-content details').forEach(each => each.open = true)")
+    assert _faults(page) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_scrolls_sideways(view: Opener, name: str, width: int) -> None:
+    """What is too wide scrolls inside itself, never the page."""
+    page = view(name, width=width).page
+    page.evaluate("document.querySelectorAll('.md-content details').forEach(each => each.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [768, 1440])
+def test_seventy_two_columns_fit(view: Opener, width: int) -> None:
+    """No code block of the sample page scrolls; its longest line has 72 columns."""
+    page = view("sample-page.html", width=width).page
+    blocks = page.locator(".md-content pre > code").evaluate_all(
+        "all => all.filter(each => each.offsetParent).map(each => [each.clientWidth, each.scrollWidth])"
+    )
+    texts = page.locator(".md-content pre > code").all_inner_texts()
+    assert max(len(line) for text in texts for line in text.splitlines()) == 72
+    assert len(blocks) >= 4
+    assert [block for block in blocks if block[1] > block[0]] == []
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_copy_takes_commands_only(view: Opener, key: str) -> None:
+    """The button of a transcript, used by keyboard, copies neither prompts nor outputs."""
+    page = view("sample-page.html").page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".language-node-console button[data-md-type=copy]").first.focus()
+    page.keyboard.press(key)
+    page.get_by_text("Copied to clipboard").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == COMMANDS
+
+
+def test_copy_takes_a_snippet_whole(view: Opener) -> None:
+    """A block without prompts is copied as it stands."""
+    page = view("sample-page.html").page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".language-python button[data-md-type=copy]").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Copied to clipboard").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == 'out = node01.run("seq 2")\nassert out.lines == ["1", "2"]'
+
+
+def test_prompts_are_not_selected_by_mouse(view: Opener) -> None:
+    """Who selects a transcript by mouse gets no prompt into the clipboard."""
+    page = view("sample-page.html").page
+    styles = page.locator(".gp").evaluate_all("all => all.map(each => getComputedStyle(each).userSelect)")
+    assert len(styles) >= 5
+    assert set(styles) == {"none"}
+
+
+def test_a_receipt_opens_by_keyboard(view: Opener) -> None:
+    """A receipt is one line under its transcript, closed; Enter opens it to the whole."""
+    page = view("sample-page.html").page
+    receipt = page.locator("details.receipt").first
+    body = receipt.locator(".receipt-body")
+    assert (
+        receipt.locator("summary").inner_text().startswith("Printed by node01 and node01/pod2 on 2026-11-23")
+    )
+    assert not body.is_visible()
+    line = receipt.locator("summary").bounding_box()
+    assert line is not None and line["height"] < 40
+    receipt.locator("summary").focus()
+    page.keyboard.press("Enter")
+    body.wait_for(state="visible")
+    assert "lab run sample_page/look" in body.inner_text()
+
+
+def _search(page: Page, word: str) -> list[str]:
+    """Texts of the search results; waits until the index is loaded, and then until it has answered."""
+    meta = page.locator(".md-search-result__meta")
+    page.locator(".md-search__input").click()
+    expect(meta).to_have_text("Type to start searching", timeout=WAIT)
+    page.keyboard.type(word)
+    expect(meta).to_have_text(re.compile("document"), timeout=WAIT)
+    return page.locator(".md-search-result__item").all_inner_texts()
+
+
+def test_search_answers_from_a_folder(view: Opener) -> None:
+    """The search works without a server, and Enter goes to what it found."""
+    page = view("index.html").page
+    results = _search(page, "seventy")
+    assert any("Sample page" in result for result in results)
+    assert _faults(page) == []
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/sample-page.html*")
+
+
+def test_search_knows_no_receipt(view: Opener, site: Path) -> None:
+    """A digest stands in the receipt on the page, and the search does not find it."""
+    digest = hashlib.sha256((SAMPLE / "look.out").read_bytes()).hexdigest()
+    assert digest in (site / "sample-page.html").read_text(encoding="utf-8")
+    assert _search(view("index.html").page, digest[:24]) == []
+
+
+def test_the_first_tab_stop_skips_to_the_text(view: Opener) -> None:
+    """A keyboard user need not walk through the header."""
+    page = view("lab/index.html").page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.matches('.md-skip')")
+    page.keyboard.press("Enter")
+    page.wait_for_function("location.hash === '#run-the-lab'")
+
+
+@pytest.mark.parametrize("width", [320, 1440])
+@pytest.mark.parametrize("name", PAGES)
+def test_all_works_by_keyboard(view: Opener, name: str, width: int) -> None:
+    """Tab reaches everything in the text that can be clicked or scrolled, and shows where it is."""
+    page = view(name, width=width).page
+    wanted = page.evaluate(
+        """() => {
+          const shown = each => each.checkVisibility({visibilityProperty: true})
+            && each.getClientRects().length;
+          const scrolls = each => each.scrollWidth > each.clientWidth + 1
+            && ['auto', 'scroll'].includes(getComputedStyle(each).overflowX);
+          const all = [...document.querySelectorAll('.md-content *')].filter(each => shown(each)
+            && !each.matches('.tabbed-labels *, .tabbed-button')
+            && (each.matches('a[href], button, summary, .figure, pre > code') || scrolls(each)));
+          return all.filter(each => !each.matches('.figure, pre > code') || scrolls(each))
+            .map((each, number) => each.dataset.wanted = String(number));
+        }"""
+    )
+    reached: set[str] = set()
+    for _ in range(len(wanted) + 60):
+        page.keyboard.press("Tab")
+        number = page.evaluate("document.activeElement.dataset.wanted")
+        if number is not None:
+            reached.add(number)
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        if reached == set(wanted):
+            break
+    missed = sorted(set(wanted) - reached, key=int)
+    assert [
+        page.locator(f"[data-wanted='{number}']").evaluate("each => each.outerHTML") for number in missed
+    ] == []
+
+
+def test_tabs_change_by_arrow_key(view: Opener) -> None:
+    """The tabs of a block are one stop; the arrow keys go through them."""
+    page = view("sample-page.html").page
+    shown = page.locator(".tabbed-block:visible")
+    page.locator(".tabbed-set > input").first.focus()
+    assert 'print("one")' in shown.inner_text()
+    page.keyboard.press("ArrowRight")
+    page.locator(".tabbed-block", has_text="echo one").wait_for(state="visible")
+    assert "print" not in shown.inner_text()
+
+
+def test_the_colours_follow_the_system_until_told_otherwise(view: Opener) -> None:
+    """The button goes through light and dark, and the choice holds on the next page."""
+    page = view("index.html", scheme="dark").page
+    body = page.locator("body")
+    assert body.get_attribute("data-md-color-scheme") == "slate"
+    page.get_by_title("Colours follow the system. Switch to light").click()
+    assert body.get_attribute("data-md-color-scheme") == "default"
+    page.goto(page.url.replace("index.html", "lab/index.html"))
+    assert page.locator("body").get_attribute("data-md-color-scheme") == "default"
+
+
+def test_the_map_is_told_to_who_cannot_see_it(view: Opener) -> None:
+    """The map of the cluster is a picture with a name and a description."""
+    page = view("index.html").page
+    picture = page.get_by_role("img", name="Map of the cluster")
+    assert picture.is_visible()
+    assert "node01" in (picture.locator("desc").text_content() or "")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_error_page_leads_back(view: Opener, served: str, scheme: str) -> None:
+    """The page for a wrong address, which only a server shows, is sound and offers the first page."""
+    page = view("404.html", base=served, scheme=scheme).page
+    assert page.locator("h1").inner_text() == "This page is not in the book"
+    assert _faults(page) == []
+    page.get_by_role("link", name="Start from the first page").click()
+    page.wait_for_url("**/index.html")
+
+
+def test_a_server_gives_the_same_site(view: Opener, served: str) -> None:
+    """From a server the search works too."""
+    page = view("lab/index.html", base=served).page
+    assert any("Sample page" in result for result in _search(page, "seventy"))

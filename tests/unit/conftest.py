@@ -1,0 +1,73 @@
+"""A fake lab and a small project of snippets, for tests that need no cluster."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from apiserver import StandIn
+from fakes import FakeApi, FakeCarrier, FakeClock
+
+from lab import node, paths, receipt, scenario
+
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def fake() -> FakeCarrier:
+    """Nodes that answer what the test says."""
+    return FakeCarrier()
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    """An API server of dicts."""
+    return FakeApi()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """A clock that nobody waits for, in all modules that wait."""
+    fake_clock = FakeClock()
+    for module in (node, scenario):
+        monkeypatch.setattr(module, "time", fake_clock)
+    return fake_clock
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project: its folder, with what receipts take digests of."""
+    for name in ("snippets/scenarios", "lab/provision", "lab/image/calico", "lab/image/kernel"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("lab/noise.py", "lab/cluster.yaml", "lab/provision/node.sh", "lab/image/calico/go.sum"):
+        (tmp_path / name).write_text(f"{name}\n")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "lab")
+    monkeypatch.setattr(paths, "SNIPPETS", tmp_path / "snippets")
+    monkeypatch.setenv("LAB_STATE", str(tmp_path / ".lab"))
+    receipt._shared.cache_clear()
+    return tmp_path
+
+
+@pytest.fixture
+def write(project: Path) -> Write:
+    """Write a file of the project and return its path."""
+
+    def write_file(name: str, text: str) -> Path:
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    """A stand-in for the API server, for the real client."""
+    stand_in = StandIn()
+    yield stand_in
+    stand_in.close()

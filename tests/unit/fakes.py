@@ -1,0 +1,154 @@
+"""Stand-ins: nodes that answer what a test says, an API server of dicts, a clock that nobody waits for."""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from lab.api import Object, title
+from lab.carriers import Completed
+from lab.node import ENVIRONMENT
+
+
+class FakeCarrier:
+    """Nodes that know the answers they were given, and no others."""
+
+    name = "fake"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.entered = 0
+        self._answers: dict[tuple[str, str], list[Completed]] = {}
+
+    def on(
+        self,
+        node: str,
+        command: str,
+        *,
+        stdout: str = "",
+        stderr: str = "",
+        status: int = 0,
+        seconds: float = 0.01,
+    ) -> None:
+        """Answer a command; several answers come in turn, and the last one stays."""
+        self._answers.setdefault((node, command), []).append(Completed(status, stdout, stderr, seconds))
+
+    def execute(self, node: str, command: str, *, timeout: float = 30.0) -> Completed:
+        """The next answer; a command that no test expects fails the test."""
+        plain = command.removeprefix(ENVIRONMENT)
+        self.asked.append((node, plain))
+        if re.fullmatch(r"kill -[A-Z]+ \d+", plain):
+            # Background commands really run here, so they can really be stopped.
+            done = subprocess.run(["sh", "-c", plain], capture_output=True, text=True, check=False)
+            return Completed(done.returncode, done.stdout, done.stderr, 0.0)
+        answers = self._answers.get((node, plain))
+        if not answers:
+            raise AssertionError(f"no test expects `{plain}` on {node}")
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def ssh_command(self, node: str) -> list[str]:
+        """The remote command runs here."""
+        return ["sh", "-c"]
+
+    def kubeconfig(self) -> Path:
+        """There is none."""
+        return Path("/nonexistent/kubeconfig")
+
+    def enter(self) -> None:
+        """Count that the network was entered."""
+        self.entered += 1
+
+    def versions(self) -> dict[str, str]:
+        """Versions for a receipt."""
+        return {"kubernetes": "v1.37.2", "linux": "6.12"}
+
+
+class FakeClock:
+    """Stands for the module `time`: sleeping moves it on at once."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        """Seconds on this clock."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Move on."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class FakeApi:
+    """An API server that keeps objects in a dict; `live` is what a controller adds to an applied one."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        self.live: dict[str, Object] = {}
+        self.applied: list[Object] = []
+        self.deleted: list[str] = []
+        self.stubborn: set[str] = set()
+
+    def add(self, item: Object) -> None:
+        """Put an object there."""
+        self.objects[title(item)] = item
+
+    def apply(self, item: Object) -> None:
+        """Keep it, with what a controller adds."""
+        self.applied.append(item)
+        self.objects[title(item)] = {**item, **self.live.get(title(item), {})}
+
+    def get(self, item: Object) -> Object | None:
+        """The object of that name."""
+        return self.objects.get(title(item))
+
+    def delete(self, item: Object) -> None:
+        """Drop it, unless a test says that it does not go."""
+        self.deleted.append(title(item))
+        if title(item) not in self.stubborn:
+            self.objects.pop(title(item), None)
+
+    def find(self, api_version: str, kind: str, namespace: str, selector: str = "") -> list[Object]:
+        """By kind, namespace and labels."""
+        return [item for item in self._of(selector) if item["kind"] == kind and _namespace(item) == namespace]
+
+    def labelled(self, selector: str) -> list[Object]:
+        """By labels."""
+        return self._of(selector)
+
+    def _of(self, selector: str) -> list[Object]:
+        wanted = dict(pair.split("=") for pair in selector.split(",") if pair)
+        return [item for item in self.objects.values() if wanted.items() <= item["metadata"].get("labels", {}).items()]
+
+
+def _namespace(item: Object) -> str:
+    return str(item["metadata"].get("namespace", "default"))
+
+
+def pod(name: str = "pod2", *, node: str = "node01", address: str = "172.16.196.148", **more: Any) -> Object:
+    """A pod as the API server gives it, Running and Ready."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}", **more.pop("metadata", {})},
+        "spec": {"nodeName": node, "containers": [{"name": "main"}]},
+        "status": {
+            "phase": "Running",
+            "podIP": address,
+            "conditions": [{"type": "Ready", "status": "True"}],
+            **more.pop("status", {}),
+        },
+        **more,
+    }
+
+
+def eventually(condition: Any, seconds: float = 5.0) -> bool:
+    """Whether a condition of the real world comes true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False

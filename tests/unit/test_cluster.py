@@ -1,0 +1,133 @@
+"""The handle that snippets import, and how a failing snippet ends."""
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import FakeCarrier
+
+from lab import paths
+from lab.errors import LabError
+from lab.spec import load_spec
+
+# `lab.cluster` names the handle once `lab` is imported, so the module is asked for by its full name.
+Cluster = importlib.import_module("lab.cluster").Cluster
+
+Write = Callable[[str, str], Path]
+
+
+def test_nodes_come_in_the_order_of_the_description(fake: FakeCarrier) -> None:
+    """All nodes, with their addresses."""
+    handle = Cluster(connect=lambda: fake)
+    assert [(node.name, node.address) for node in handle.nodes] == [
+        (spec.name, spec.address) for spec in load_spec().nodes
+    ]
+
+
+def test_a_node_is_the_same_object_each_time(fake: FakeCarrier) -> None:
+    """Its netlink connection is kept."""
+    handle = Cluster(connect=lambda: fake)
+    assert handle.node("node01") is handle.node("node01")
+    assert fake.entered == 1
+
+
+def test_an_unknown_node_names_the_known_ones(fake: FakeCarrier) -> None:
+    """A typing mistake is told at once."""
+    with pytest.raises(LabError, match="there is no node 'node1'") as caught:
+        Cluster(connect=lambda: fake).node("node1")
+    assert "node01" in caught.value.hint
+
+
+def test_kubectl_runs_on_the_control_plane(fake: FakeCarrier, capsys: pytest.CaptureFixture[str]) -> None:
+    """The prompt and the command are those that a reader would use."""
+    fake.on("controlplane", "kubectl get pods -o wide", stdout="No resources found\n")
+    Cluster(connect=lambda: fake).kubectl("get pods -o wide")
+    assert capsys.readouterr().out == "controlplane$ kubectl get pods -o wide\nNo resources found\n"
+
+
+def test_needs_trusts_the_runner(fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the runner the scenario is there already: nothing is asked."""
+    monkeypatch.setenv("LAB_SCENARIO", "pods")
+    Cluster(connect=lambda: fake).needs("pods")
+    assert fake.asked == [] and fake.entered == 0
+
+
+def test_needs_that_could_not_be_read_is_refused(fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scenario that the runner did not see is an error."""
+    monkeypatch.setenv("LAB_SCENARIO", "")
+    with pytest.raises(LabError, match="needs the scenario 'pods'"):
+        Cluster(connect=lambda: fake).needs("pods")
+
+
+def test_needs_by_hand_applies_and_removes(fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand the scenario is applied here, and removed at the end only if it was not there before."""
+    from lab import scenario
+
+    calls: list[str] = []
+    monkeypatch.delenv("LAB_SCENARIO", raising=False)
+    monkeypatch.setattr(scenario, "present", lambda name, carrier: name == "there")
+    monkeypatch.setattr(scenario, "wait_ready", lambda name, carrier: calls.append(f"wait {name}"))
+    monkeypatch.setattr(scenario, "apply", lambda name, carrier: calls.append(f"apply {name}"))
+    monkeypatch.setattr("atexit.register", lambda do, name, carrier: calls.append(f"later {do.__name__} {name}"))
+    handle = Cluster(connect=lambda: fake)
+    handle.needs("there")
+    handle.needs("pods")
+    assert calls == ["wait there", "later remove pods", "apply pods"]
+
+
+def test_the_import_is_quick_and_light() -> None:
+    """A snippet starts at once: no client is loaded by the import."""
+    code = (
+        "import time; begun = time.perf_counter()\n"
+        "from lab import cluster\n"
+        "import sys; heavy = {'kubernetes', 'pyroute2', 'rich', 'yaml', 'click'} & sys.modules.keys()\n"
+        "print(time.perf_counter() - begun, *heavy)"
+    )
+    answers = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=paths.ROOT)
+        for _ in range(3)
+    ]
+    assert all(len(answer.stdout.split()) == 1 for answer in answers), answers[0].stdout
+    assert min(float(answer.stdout) for answer in answers) < 0.1
+
+
+def run_snippet(path: Path, root: Path) -> subprocess.CompletedProcess[str]:
+    """Run a file of a project by hand, its folder being the project's snippets."""
+    prelude = path.parent / "sitecustomize.py"
+    prelude.write_text(
+        f"from lab import paths; import pathlib; paths.SNIPPETS = pathlib.Path({str(root)!r}) / 'snippets'"
+    )
+    places = [str(path.parent), str(Path(__file__).parents[2])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "LAB_SCENARIO": "pods"}
+    return subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=environment, check=False)
+
+
+def test_a_failing_assertion_shows_its_values(write: Write, project: Path) -> None:
+    """The line, the statement and what the names stood for; no traceback through `lab`."""
+    path = write(
+        "snippets/demo/wrong.py",
+        "from types import SimpleNamespace\nfrom lab import cluster\n"
+        'cluster.needs("pods")\nroute = SimpleNamespace(dev="eth0")\n'
+        'for wanted in ["cali1"]:\n    assert route.dev == (\n        wanted\n    )\n',
+    )
+    done = run_snippet(path, project)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "demo/wrong.py, line 6:\n  assert route.dev == (\n          wanted\n      )\n"
+        "this does not hold\n  route.dev is 'eth0'\n  wanted is 'cali1'\n"
+    )
+
+
+def test_a_lab_error_shows_its_line(write: Write, project: Path) -> None:
+    """What failed, and which line asked for it."""
+    path = write(
+        "snippets/demo/bad.py",
+        'from lab import cluster\n\ncluster.needs("services")\n',
+    )
+    done = run_snippet(path, project)
+    assert done.stderr.startswith('demo/bad.py, line 3:\n  cluster.needs("services")\nthis snippet needs')
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,342 @@
+"""Running snippets: each in a process of its own, compared, kept, and never half written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import FakeCarrier, eventually
+
+from lab import carriers, receipt, runner, scenario, snippets
+from lab.errors import LabError
+
+Write = Callable[[str, str], Path]
+
+ROUTE = '''"""The routes of a node."""
+from lab import cluster
+
+out = cluster.node("node01").run("ip route")
+assert "default" in out.stdout
+'''
+PODS = ROUTE.replace("\nout", '\ncluster.needs("pods")\nout')
+TEXT = "node01$ ip route\ndefault via 192.168.56.1 dev eth0\n"
+
+# The snippet's process loads this before anything else, and so finds the fake lab.
+CHILD = """
+import json, pathlib, sys
+sys.path.insert(0, {tests!r})
+import fakes
+from lab import carriers, paths
+paths.SNIPPETS = pathlib.Path({snippets!r})
+fake = fakes.FakeCarrier()
+for node, command, answer in json.load(open({answers!r})):
+    fake.on(node, command, **answer)
+carriers.connect = lambda: fake
+"""
+
+
+class Lab:
+    """The fake lab as snippets' processes see it, and what happened to scenarios."""
+
+    def __init__(self, project: Path) -> None:
+        self.answers: list[tuple[str, str, dict[str, object]]] = []
+        self.events: list[str] = []
+        self._path = project / "answers.json"
+        child = project / "child"
+        child.mkdir()
+        places = {"tests": Path(__file__).parent, "answers": self._path, "snippets": project / "snippets"}
+        text = CHILD.format(**{name: str(path) for name, path in places.items()})
+        (child / "sitecustomize.py").write_text(text)
+        self.python_path = os.pathsep.join([str(child), str(Path(__file__).parents[2])])
+
+    def on(self, node: str, command: str, **answer: object) -> None:
+        """Answer a command in the snippets' processes; a new answer replaces the old one."""
+        self.answers = [old for old in self.answers if old[:2] != (node, command)]
+        self.answers.append((node, command, answer))
+        self._path.write_text(json.dumps(self.answers))
+
+
+@pytest.fixture
+def lab(project: Path, write: Write, fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """One chapter with one snippet, a scenario, and a lab that answers it."""
+    made = Lab(project)
+    monkeypatch.setenv("PYTHONPATH", made.python_path)
+    monkeypatch.setattr(carriers, "connect", lambda: fake)
+    monkeypatch.setattr(scenario, "apply", lambda name, carrier: made.events.append(f"apply {name}"))
+    monkeypatch.setattr(scenario, "remove", lambda name, carrier: made.events.append(f"remove {name}"))
+    monkeypatch.setattr(scenario, "present", lambda name, carrier: False)
+    write("snippets/scenarios/pods.yaml", "kind: Pod\n")
+    write("snippets/demo/routes.py", ROUTE)
+    made.on("node01", "ip route", stdout="default via 192.168.56.1 dev eth0\n")
+    return made
+
+
+def state(project: Path) -> dict[str, bytes]:
+    """Every file of the chapter."""
+    return {path.name: path.read_bytes() for path in (project / "snippets/demo").glob("*.*")}
+
+
+def test_update_writes_transcript_and_receipt(lab: Lab, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both files, and a line that says so."""
+    report = runner.update([], commit="c0ffee")
+    assert (report.changed, report.failed, report.unchanged) == (["demo/routes"], [], [])
+    assert (project / "snippets/demo/routes.out").read_text() == TEXT
+    entry = json.loads((project / "snippets/demo/routes.json").read_text())
+    assert (entry["carrier"], entry["commit"]) == ("fake", "c0ffee")
+    assert entry["versions"] == {"kubernetes": "v1.37.2", "linux": "6.12"}
+    assert [step["command"] for step in entry["steps"]] == ["ip route"]
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split()[0] == "demo/routes" and shown[0].endswith("new")
+    assert shown[1].startswith("1 snippet: 1 changed, 0 unchanged, 0 failed;")
+    assert shown[-1] == "  snippets/demo/routes.out"
+
+
+def test_a_second_update_changes_no_transcript(lab: Lab, project: Path) -> None:
+    """Equal answers, equal file; the receipt is new."""
+    runner.update([])
+    report = runner.update([])
+    assert report.unchanged == ["demo/routes"]
+    assert receipt.stale(snippets.find("routes")) == []
+
+
+def test_noise_keeps_the_old_value(lab: Lab, project: Path, write: Write) -> None:
+    """Only what is not noise changes a file."""
+    write("snippets/demo/routes.py", ROUTE.replace('"ip route"', '"ping -c 1 x"').replace("default", "ttl"))
+    lab.on("node01", "ping -c 1 x", stdout="reply ttl=62 time=0.5 ms\n")
+    runner.update([])
+    before = (project / "snippets/demo/routes.out").read_bytes()
+    lab.on("node01", "ping -c 1 x", stdout="reply ttl=62 time=0.9 ms\n")
+    assert runner.update([]).unchanged == ["demo/routes"]
+    assert runner.verify([]).unchanged == ["demo/routes"]
+    assert (project / "snippets/demo/routes.out").read_bytes() == before
+
+
+def test_verify_shows_the_difference_and_writes_nothing(
+    lab: Lab, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The diff, and the command that accepts it."""
+    runner.update([])
+    before = state(project)
+    lab.on("node01", "ip route", stdout="default via 192.168.56.9 dev eth0\n")
+    capsys.readouterr()
+    report = runner.verify(["demo"])
+    assert report.changed == ["demo/routes"]
+    assert state(project) == before
+    shown = capsys.readouterr().out
+    assert "  -default via 192.168.56.1 dev eth0\n  +default via 192.168.56.9 dev eth0\n" in shown
+    assert "accept it with: lab update demo/routes\n" in shown
+
+
+def test_verify_of_what_was_never_captured_fails(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing to compare with is not agreement."""
+    report = runner.verify([])
+    assert report.failed == ["demo/routes"]
+    assert "capture it with: lab update demo/routes" in capsys.readouterr().out
+
+
+def test_verify_of_an_edited_transcript_fails(lab: Lab, project: Path) -> None:
+    """A transcript that a hand has touched is not what was captured."""
+    runner.update([])
+    (project / "snippets/demo/routes.out").write_text(TEXT.replace("56.1", "56.2"))
+    assert runner.verify([]).failed == ["demo/routes"]
+
+
+def test_update_repairs_an_edited_transcript(lab: Lab, project: Path) -> None:
+    """It takes nothing over from a file that is not what was captured."""
+    runner.update([])
+    (project / "snippets/demo/routes.out").write_text(TEXT.replace("56.1", "56.2"))
+    assert runner.update([]).changed == ["demo/routes"]
+    assert (project / "snippets/demo/routes.out").read_text() == TEXT
+
+
+def test_one_scenario_stands_for_all_that_need_it(lab: Lab, write: Write) -> None:
+    """Applied once, removed once; what needs none runs before."""
+    write("snippets/demo/a.py", PODS)
+    write("snippets/demo/b.py", PODS)
+    report = runner.update([])
+    assert lab.events == ["apply pods", "remove pods"]
+    assert report.changed == ["demo/routes", "demo/a", "demo/b"]
+
+
+def test_a_scenario_that_fails_fails_its_snippets_only(
+    lab: Lab, write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others run, and what is left of it is removed."""
+
+    def refuse(name: str, carrier: object) -> None:
+        raise LabError("scenario pods is not ready after 90 s")
+
+    monkeypatch.setattr(scenario, "apply", refuse)
+    write("snippets/demo/a.py", PODS)
+    report = runner.update([])
+    assert (report.changed, report.failed) == (["demo/routes"], ["demo/a"])
+    assert lab.events == ["remove pods"]
+    assert "scenario pods is not ready" in capsys.readouterr().out
+
+
+BAD = {
+    "raises": ("raise ValueError('broken')\n", "ValueError: broken"),
+    "assertion": ('assert out.stdout == "x"\n', "this does not hold"),
+    "command": ('cluster.node("node01").run("false")\n', "node01: `false` exited 1"),
+    "unknown node": ('cluster.node("node9")\n', "there is no node 'node9'"),
+    "prints": ("print('hello')\n", "printed: hello"),
+    "silent exit": ("import os\nos._exit(3)\n", "it exited 3"),
+    "killed": ("import os\nos.kill(os.getpid(), 9)\n", "it was ended by signal 9"),
+    "secret": ('cluster.node("node01").run("cat token")\n', "would hold a bootstrap token"),
+}
+
+
+@pytest.mark.parametrize(("code", "words"), BAD.values(), ids=BAD.keys())
+def test_a_bad_snippet_changes_nothing(
+    lab: Lab, project: Path, write: Write, capsys: pytest.CaptureFixture[str], code: str, words: str
+) -> None:
+    """One clear message, its files as they were, and the next snippet still runs."""
+    write("snippets/demo/zz.py", ROUTE)
+    lab.on("node01", "false", status=1)
+    lab.on("node01", "cat token", stdout="q1w2e3.r4t5y6u7i8o9p0aa\n")
+    runner.update([])
+    before = {name: data for name, data in state(project).items() if not name.startswith("zz")}
+    write("snippets/demo/routes.py", ROUTE + code)
+    before["routes.py"] = (ROUTE + code).encode()
+    capsys.readouterr()
+    report = runner.update([])
+    assert (report.failed, report.unchanged) == (["demo/routes"], ["demo/zz"])
+    shown = capsys.readouterr().out
+    assert words in shown
+    assert "r4t5y6u7i8o9p0aa" not in shown
+    assert {name: data for name, data in state(project).items() if not name.startswith("zz")} == before
+
+
+def test_the_line_of_the_snippet_is_shown(lab: Lab, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which statement, what its names stood for, and what came before on the terminal."""
+    write("snippets/demo/routes.py", ROUTE.replace('"default" in out.stdout', "out.stdout == str(out.status)"))
+    runner.update([])
+    shown = capsys.readouterr().out
+    assert "demo/routes.py, line 5:" in shown
+    assert "out.status is 0" in shown
+    assert "the transcript so far ended with:" in shown and "node01$ ip route" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (ROUTE.replace("assert ", ""), "it asserts nothing"),
+        (PODS.replace('"pods"', '"pots"'), "there is no scenario 'pots'"),
+        ("def f(:", "this is not Python"),
+    ],
+    ids=["asserts nothing", "scenario", "syntax"],
+)
+def test_a_snippet_with_faults_is_not_run(
+    lab: Lab, write: Write, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    """What can be read from the file is told before anything runs."""
+    write("snippets/demo/routes.py", text)
+    assert runner.update([]).failed == ["demo/routes"]
+    assert words in capsys.readouterr().out
+
+
+def test_a_snippet_that_shows_nothing_is_refused(lab: Lab, write: Write) -> None:
+    """A page needs something to show."""
+    write("snippets/demo/routes.py", ROUTE.replace(".run(", ".quiet("))
+    with pytest.raises(LabError, match="demo/routes shows nothing"):
+        runner.execute(snippets.find("routes"))
+
+
+def test_a_snippet_without_an_end_is_stopped_with_all_it_started(lab: Lab, write: Write, tmp_path: Path) -> None:
+    """Neither it nor its children live on."""
+    code = f"import subprocess\nsubprocess.run(['sh', '-c', 'echo $$ > {tmp_path}/pid; sleep 60'])\n"
+    write("snippets/demo/routes.py", ROUTE + code)
+    with pytest.raises(LabError, match="ran longer than 2 s and was stopped") as caught:
+        runner.execute(snippets.find("routes"), limit=2)
+    assert "node01$ ip route" in caught.value.detail
+    pid = int((tmp_path / "pid").read_text())
+    assert eventually(lambda: not _alive(pid))
+
+
+def test_ctrl_c_ends_the_snippet_and_removes_its_scenario(lab: Lab, write: Write, tmp_path: Path) -> None:
+    """Nothing stays behind, whenever it is pressed."""
+    code = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+    write("snippets/demo/routes.py", PODS + code)
+    program = (
+        "import sys; from pathlib import Path\n"
+        f"project = Path({str(tmp_path)!r})\n"
+        "from lab import paths, runner, scenario\n"
+        "paths.ROOT, paths.PACKAGE, paths.SNIPPETS = project, project / 'lab', project / 'snippets'\n"
+        "scenario.apply = lambda name, carrier: print('applied', flush=True)\n"
+        "scenario.remove = lambda name, carrier: print('removed', flush=True)\n"
+        "try: runner.update([])\nexcept KeyboardInterrupt: print('interrupted')\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), 20)
+            child.send_signal(signal.SIGINT)
+            printed, _ = child.communicate(timeout=20)
+        finally:
+            child.kill()
+    assert printed.split() == ["applied", "removed", "interrupted"]
+    pid = int((tmp_path / "pid").read_text())
+    assert eventually(lambda: not _alive(pid))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_run_shows_the_transcript_live(
+    lab: Lab, fake: FakeCarrier, write: Write, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is on the terminal is the transcript; the scenario comes and goes."""
+    write("snippets/demo/routes.py", PODS)
+    runner.run("demo/routes")
+    assert capfd.readouterr().out == TEXT
+    assert lab.events == ["apply pods", "remove pods"]
+    assert fake.entered == 1
+
+
+def test_run_leaves_a_scenario_that_was_there(
+    lab: Lab, write: Write, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever applied it may still want it."""
+    monkeypatch.setattr(scenario, "present", lambda name, carrier: True)
+    monkeypatch.setattr(scenario, "wait_ready", lambda name, carrier: lab.events.append(f"wait {name}"))
+    write("snippets/demo/routes.py", PODS)
+    runner.run("demo/routes")
+    assert lab.events == ["wait pods"]
+
+
+def test_run_of_a_failing_snippet_raises(lab: Lab, write: Write) -> None:
+    """The command line turns it into a message and an exit status."""
+    write("snippets/demo/routes.py", ROUTE + "assert not out.stdout\n")
+    with pytest.raises(LabError, match="demo/routes failed"):
+        runner.run("demo/routes")
+
+
+@pytest.mark.parametrize("work", [runner.update, runner.verify])
+def test_an_unknown_name_starts_nothing(
+    lab: Lab, work: Callable[[list[str]], runner.Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A typing mistake is told before the lab is asked."""
+    monkeypatch.setattr(carriers, "connect", lambda: pytest.fail("the lab was asked"))
+    with pytest.raises(LabError, match="there is no snippet 'demo/rutes'") as caught:
+        work(["demo/rutes"])
+    assert "demo/routes" in caught.value.hint
+
+
+def test_two_runs_at_once_are_refused(lab: Lab, project: Path) -> None:
+    """They would remove each other's scenarios."""
+    with runner._alone(), pytest.raises(LabError, match="are being run already"):
+        runner.verify([])
+
+
+def test_no_snippets_at_all(lab: Lab, project: Path) -> None:
+    """Nothing to do is told, not taken for success."""
+    (project / "snippets/demo/routes.py").unlink()
+    with pytest.raises(LabError, match="there are no snippets yet"):
+        runner.verify([])

@@ -1,0 +1,133 @@
+"""What a scenario waits for, condition by condition."""
+
+from typing import Any
+
+import pytest
+from fakes import FakeApi, FakeCarrier, pod
+
+from lab.errors import LabError
+from lab.scenario_state import unready
+
+WEB = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "namespace": "default", "generation": 2},
+    "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}},
+}
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web", "namespace": "default"},
+    "spec": {"selector": {"app": "web"}},
+}
+
+
+def states(items: list[Any], api: FakeApi, fake: FakeCarrier) -> list[str]:
+    """What these objects wait for, in words."""
+    return [state for state, _ in unready(items, api, fake)]
+
+
+def deployment(**status: int) -> dict[str, Any]:
+    """The Deployment with this status."""
+    return {**WEB, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"observedGeneration": 1, "readyReplicas": 2}, "was not looked at by its controller yet"),
+        ({"observedGeneration": 2}, "has 0 of 2 pods Ready"),
+        ({"observedGeneration": 2, "readyReplicas": 1}, "has 1 of 2 pods Ready"),
+    ],
+)
+def test_a_deployment_needs_all_its_pods(
+    api: FakeApi, fake: FakeCarrier, status: dict[str, int], expected: str
+) -> None:
+    """The status counts only if it is about the object as it is now."""
+    api.add(deployment(**status))
+    assert states([WEB], api, fake) == [expected]
+
+
+def test_a_daemonset_needs_a_pod_on_each_node(api: FakeApi, fake: FakeCarrier) -> None:
+    """It has its own way to count."""
+    item = {**WEB, "kind": "DaemonSet"}
+    api.add({**item, "status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "numberReady": 2}})
+    assert states([item], api, fake) == ["has 2 of 3 pods Ready"]
+
+
+def test_the_pods_of_a_workload_need_routes(api: FakeApi, fake: FakeCarrier) -> None:
+    """Pods that a controller made are looked at like bare ones; dying ones are not."""
+    api.add(deployment(observedGeneration=2, readyReplicas=2))
+    api.add(pod("web-1", metadata={"labels": {"app": "web"}}))
+    api.add(pod("web-2", metadata={"labels": {"app": "web"}, "deletionTimestamp": "now"}))
+    for name in ("controlplane", "node01", "node02"):
+        fake.on(name, "ip -4 route show", stdout="172.16.196.128/26 via 192.168.56.11 dev tunl0\n")
+    assert states([WEB], api, fake) == ["has no route 172.16.196.148/32 on node01"]
+
+
+def test_a_service_needs_its_endpoints(api: FakeApi, fake: FakeCarrier) -> None:
+    """Each Ready pod that it selects must stand in an EndpointSlice."""
+    api.add(pod("web-1", metadata={"labels": {"app": "web"}}))
+    api.add(pod("web-2", address="172.16.140.65", metadata={"labels": {"app": "web"}}))
+    piece = {
+        "kind": "EndpointSlice",
+        "metadata": {"name": "web-x", "labels": {"kubernetes.io/service-name": "web"}},
+        "endpoints": [
+            {"addresses": ["172.16.196.148"], "conditions": {"ready": True}},
+            {"addresses": ["172.16.140.65"], "conditions": {"ready": False}},
+        ],
+    }
+    api.add(piece)
+    assert states([SERVICE], api, fake) == ["has 1 endpoints for 2 pods"]
+    endpoints: Any = piece["endpoints"]
+    endpoints[1]["conditions"] = {"ready": True}
+    assert states([SERVICE], api, fake) == []
+
+
+def test_a_service_without_pods_needs_none(api: FakeApi, fake: FakeCarrier) -> None:
+    """An empty EndpointSlice has None for a list."""
+    labels = {"kubernetes.io/service-name": "web"}
+    api.add({"kind": "EndpointSlice", "metadata": {"name": "web-x", "labels": labels}, "endpoints": None})
+    assert states([SERVICE], api, fake) == []
+
+
+def test_a_service_without_a_selector_is_left_alone(api: FakeApi, fake: FakeCarrier) -> None:
+    """Somebody else writes its endpoints."""
+    assert states([{**SERVICE, "spec": {}}], api, fake) == []
+
+
+def test_a_pod_on_the_nodes_network_needs_no_route(api: FakeApi, fake: FakeCarrier) -> None:
+    """It has the node's address."""
+    item = pod()
+    item["spec"]["hostNetwork"] = True
+    api.add(item)
+    assert states([item], api, fake) == []
+    assert fake.asked == []
+
+
+def test_a_pod_that_has_done_its_work_is_ready(api: FakeApi, fake: FakeCarrier) -> None:
+    """Succeeded is an end, not a wait."""
+    item = pod(status={"phase": "Succeeded", "conditions": []})
+    api.add(item)
+    assert states([item], api, fake) == []
+
+
+def test_a_pod_that_fits_nowhere_says_why(api: FakeApi, fake: FakeCarrier) -> None:
+    """The scheduler's own words."""
+    condition = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
+    item = pod(status={"phase": "Pending", "conditions": [condition]})
+    api.add(item)
+    assert states([item], api, fake) == ["is Pending, not Ready; 0/3 nodes are available"]
+
+
+def test_a_pod_that_vanished_is_missed(api: FakeApi, fake: FakeCarrier) -> None:
+    """What was applied must be there."""
+    assert states([pod()], api, fake) == ["is not there"]
+
+
+def test_routes_that_cannot_be_read_are_an_error(api: FakeApi, fake: FakeCarrier) -> None:
+    """A broken node is not waited for."""
+    api.add(pod())
+    fake.on("controlplane", "ip -4 route show", stderr="ip: not found", status=127)
+    with pytest.raises(LabError, match="controlplane: reading the routes exited 127"):
+        states([pod()], api, fake)
