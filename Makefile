@@ -38,7 +38,7 @@ lint: setup ## Format, lint, types, spelling, shell
 	@$(BIN)/ruff format --check --quiet . || { echo "repair it with: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/codespell --quiet-level 2 README.md CONTRIBUTING.md docs lab snippets tests scripts
+	@$(BIN)/codespell --quiet-level 2 --skip '*.sum,*.mod,*.js,*.svg,*.config' README.md CONTRIBUTING.md docs lab scripts
 	@command -v shellcheck >/dev/null || scripts/setup.sh shellcheck
 	@shellcheck scripts/*.sh lab/provision/*.sh lab/image/guest/usr/local/sbin/*
 

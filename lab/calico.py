@@ -1,6 +1,7 @@
 """Calico's manifest for this cluster: upstream's own, adapted by a kustomization."""
 
 import shutil
+import string
 import tempfile
 from pathlib import Path
 
@@ -22,16 +23,18 @@ def manifest(spec: Spec, kubectl: Path) -> str:
         LabError: The kustomization does not fit upstream's manifest.
     """
     upstream = module_folder("calico", "github.com/projectcalico/calico") / "manifests/calico.yaml"
-    text = (PROVISION / "calico/kustomization.yaml").read_text()
     networks = spec.networks
     values = {
-        "POD_NETWORK": networks.pods, "BLOCK_SIZE": str(networks.block_size), "NODE_NETWORK": networks.nodes,
-    }  # fmt: skip
-    for name, value in values.items():
-        text = text.replace(f"${{{name}}}", value)
+        "API_SERVER": spec.control_plane.address,
+        "BLOCK_SIZE": str(networks.block_size),
+        "NODE_NETWORK": networks.nodes,
+        "POD_NETWORK": networks.pods,
+    }
     with tempfile.TemporaryDirectory() as folder:
         shutil.copyfile(upstream, Path(folder) / "calico.yaml")
-        (Path(folder) / "kustomization.yaml").write_text(text)
+        for name in ("kustomization.yaml", "endpoint.yaml"):
+            text = string.Template((PROVISION / "calico" / name).read_text())
+            (Path(folder) / name).write_text(text.safe_substitute(values))
         adapted = shell.run([kubectl, "kustomize", folder], what="adapting Calico's manifest")
     kinds = {document["kind"] for document in yaml.safe_load_all(adapted) if document}
     if not {"DaemonSet", "Deployment", "CustomResourceDefinition"} <= kinds:

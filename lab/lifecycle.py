@@ -162,8 +162,26 @@ def status() -> dict[str, Any]:
 
 
 def memory_of(state: State) -> int:
-    """Proportional set size of all processes of the lab, in MiB."""
-    return sum(_pss(pid) for pid in _descendants(state.init)) // 1024
+    """Proportional set size of all nodes' processes, in MiB."""
+    return sum(_pss(pid) for pid in _processes(state)) // 1024
+
+
+def _processes(state: State) -> list[int]:
+    """The nodes' kernels and the processes that are their user halves."""
+    kernels = [pid for pid, _ in state.kernels.values()]
+    return kernels + [child for pid in kernels for child in _descendants(pid)]
+
+
+def cpu_ticks(state: State) -> int:
+    """Processor time that the nodes have taken, in clock ticks."""
+    total = 0
+    for pid in _processes(state):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total
 
 
 def _memory(kernel: int) -> int:

@@ -312,7 +312,8 @@ class Background:
 
     def _remote(self) -> str:
         """The node's own shell tells its process id first, so that the command can be stopped later."""
-        inner = shlex.quote(ENVIRONMENT + self._command)
+        # The interrupt reaches this shell too: with the trap it ends with its command's own exit status.
+        inner = shlex.quote(f"trap : INT; {ENVIRONMENT}{self._command}")
         return f"echo lab-pid $$ >&2; exec timeout -k 1 {self._timeout:g} sh -c {inner}"
 
     def _await_start(self) -> None:

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -18,12 +19,17 @@ from pathlib import Path
 from lab.carriers import Completed
 from lab.carriers.holder import node_end
 from lab.errors import LabError
-from lab.paths import runtime_dir, state_dir
+from lab.paths import real_uid, runtime_dir, state_dir
 from lab.spec import Spec, load_spec
 
 SSH_OPTIONS = (
     "-F", "none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ServerAliveInterval=5", "-o",
     "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes",
+)  # fmt: skip
+# A socket filter (struct sock_filter, 4 times): load the packet's type, drop what is outgoing (4), keep
+# the rest. Without it the kernel's raw transport reads back every frame that it sent itself.
+INBOUND_ONLY = struct.pack(
+    "=" + "HBBI" * 4, 0x30, 0, 0, 0xFFFFF004, 0x15, 0, 1, 4, 0x06, 0, 0, 0, 0x06, 0, 0, 0x40000
 )  # fmt: skip
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
@@ -95,7 +101,7 @@ def load_state() -> State | None:
         return None
     data["kernels"] = {name: tuple(value) for name, value in data["kernels"].items()}
     state = State(**data)
-    if state.uid != os.getuid() and state.alive():
+    if state.uid != real_uid() and state.alive():
         raise LabError(
             f"the lab of this checkout was started by {state.user}",
             hint=f"let {state.user} run `lab down`, or use your own clone",
@@ -172,7 +178,7 @@ class UmlCarrier:
         process.stdout.close()
         init = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
         state = State(
-            pid=process.pid, started=start_time(process.pid), init=init, user=getpass.getuser(), uid=os.getuid(),
+            pid=process.pid, started=start_time(process.pid), init=init, user=getpass.getuser(), uid=real_uid(),
             workers=len(spec.workers), products=products, owner=os.getpid(), since=time.time(),
         )  # fmt: skip
         save_state(state)
@@ -180,22 +186,25 @@ class UmlCarrier:
 
     def inside(self, command: Sequence[str | Path]) -> list[str]:
         """The same command, run in the lab's namespaces."""
-        user = ["--user", "--preserve-credentials"] if os.getuid() else []
+        outside = not self._within("user")
+        user = ["--user", "--preserve-credentials"] if outside else []
         target = ["nsenter", "--target", str(self.state.init), *user, "--net", "--mount", "--ipc", "--pid"]
         return [*target, *(str(word) for word in command)]
 
     def enter(self) -> None:
         """Move this process into the lab's network, so that the nodes' addresses answer. Twice does no harm."""
         libc = ctypes.CDLL(None, use_errno=True)
-        kinds = [("user", CLONE_NEWUSER)] if os.getuid() else []
-        for name, flag in [*kinds, ("net", CLONE_NEWNET)]:
-            path = f"/proc/{self.state.init}/ns/{name}"
-            if os.stat(path).st_ino == os.stat(f"/proc/self/ns/{name}").st_ino:
+        for name, flag in (("user", CLONE_NEWUSER), ("net", CLONE_NEWNET)):
+            if self._within(name):
                 continue
-            with open(path) as handle:
+            with open(f"/proc/{self.state.init}/ns/{name}") as handle:
                 if libc.setns(handle.fileno(), flag) != 0:
                     reason = os.strerror(ctypes.get_errno())
                     raise LabError(f"this process cannot enter the lab's {name} namespace: {reason}", hint="lab status")
+
+    def _within(self, kind: str) -> bool:
+        """Whether this process is in the lab's namespace of that kind already."""
+        return os.stat(f"/proc/{self.state.init}/ns/{kind}").st_ino == os.stat(f"/proc/self/ns/{kind}").st_ino
 
     def destroy(self) -> None:
         """End every process of the lab at once; disks stay as they are."""
@@ -231,12 +240,14 @@ class UmlCarrier:
         uml = self.sockets / "uml"
         uml.mkdir(exist_ok=True)
         shutil.rmtree(uml / node, ignore_errors=True)
+        inbound = self.sockets / "inbound.bpf"
+        inbound.write_bytes(INBOUND_ONLY)
         self.console(node).parent.mkdir(parents=True, exist_ok=True)
         self.disk(node).parent.mkdir(parents=True, exist_ok=True)
         command = [
             "taskset", "--cpu-list", str(core), str(kernel), f"mem={spec.memory}M",
             f"ubd0={self.disk(node)},{base}", "root=/dev/ubda", "rw",
-            f"vec0:transport=raw,ifname={node_end(node)},mac={spec.mac}", f"hostfs={shared}",
+            f"vec0:transport=raw,ifname={node_end(node)},mac={spec.mac},bpffile={inbound}", f"hostfs={shared}",
             f"systemd.hostname={node}", "con=null", "con0=null,fd:1", f"umid={node}", f"uml_dir={uml}/",
             "seccomp=auto", "quiet", "systemd.show_status=0", "net.ifnames=0", "panic=1",
         ]  # fmt: skip

@@ -34,9 +34,7 @@ def test_no_page_is_too_big(built: Path) -> None:
 def test_every_page_says_what_it_is(tree: Tree) -> None:
     """Each page has a description of its own for search engines."""
     texts = {page: (tree.root / page).read_text(encoding="utf-8") for page in tree.pages}
-    found = [
-        line for text in texts.values() for line in text.splitlines() if line.startswith("description: ")
-    ]
+    found = [line for text in texts.values() for line in text.splitlines() if line.startswith("description: ")]
     assert len(found) == len(texts)
     assert len(set(found)) == len(found)
 
@@ -73,9 +71,7 @@ FAULTS = {
 def test_a_planted_fault_is_seen(tmp_path: Path, html: str, fault: str) -> None:
     """Each kind of fault is named, with its page."""
     (tmp_path / "index.html").write_text(f'<a href="b.html#here">x</a>{html}', encoding="utf-8")
-    (tmp_path / "b.html").write_text(
-        '<p id="here">x</p><a href="https://example.org">x</a>', encoding="utf-8"
-    )
+    (tmp_path / "b.html").write_text('<p id="here">x</p><a href="https://example.org">x</a>', encoding="utf-8")
     assert Site(tmp_path).check().faults == [fault]
 
 

@@ -68,9 +68,7 @@ def test_the_summary_says_who_when_and_what(base: Path) -> None:
 
 def test_a_transcript_without_prompt_is_the_steps_nodes(base: Path) -> None:
     """Without a prompt to read, the steps say which node it was."""
-    assert summary(load(base / "snippets/pods/route.out"), "text\n").startswith(
-        "Printed by <b>node01</b> on "
-    )
+    assert summary(load(base / "snippets/pods/route.out"), "text\n").startswith("Printed by <b>node01</b> on ")
 
 
 def _scalars(value: Any) -> list[str]:
@@ -159,9 +157,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("spoil", "what", "also"), BAD.values(), ids=BAD.keys())
-def test_a_bad_receipt_stops_the_build(
-    base: Path, spoil: Callable[[Path], object], what: str, also: str
-) -> None:
+def test_a_bad_receipt_stops_the_build(base: Path, spoil: Callable[[Path], object], what: str, also: str) -> None:
     """The build ends with a message that names the file and the way out, not with a page that lies."""
     spoil(base / "snippets" / "pods")
     with pytest.raises(BuildError) as caught:

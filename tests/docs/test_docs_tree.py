@@ -143,9 +143,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("check", "plant", "fault"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_planted_fault_is_seen(
-    sound: Tree, check: str, plant: Callable[[Path], object], fault: str
-) -> None:
+def test_a_planted_fault_is_seen(sound: Tree, check: str, plant: Callable[[Path], object], fault: str) -> None:
     """Each check names the fault that was planted."""
     plant(sound.root)
     assert fault in CHECKS[check](Tree(sound.root))

@@ -108,9 +108,7 @@ def test_a_receipt_opens_by_keyboard(view: Opener) -> None:
     page = view("sample-page.html").page
     receipt = page.locator("details.receipt").first
     body = receipt.locator(".receipt-body")
-    assert (
-        receipt.locator("summary").inner_text().startswith("Printed by node01 and node01/pod2 on 2026-11-23")
-    )
+    assert receipt.locator("summary").inner_text().startswith("Printed by node01 and node01/pod2 on 2026-11-23")
     assert not body.is_visible()
     line = receipt.locator("summary").bounding_box()
     assert line is not None and line["height"] < 40
@@ -184,9 +182,7 @@ def test_all_works_by_keyboard(view: Opener, name: str, width: int) -> None:
         if reached == set(wanted):
             break
     missed = sorted(set(wanted) - reached, key=int)
-    assert [
-        page.locator(f"[data-wanted='{number}']").evaluate("each => each.outerHTML") for number in missed
-    ] == []
+    assert [page.locator(f"[data-wanted='{number}']").evaluate("each => each.outerHTML") for number in missed] == []
 
 
 def test_tabs_change_by_arrow_key(view: Opener) -> None:

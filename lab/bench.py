@@ -1,0 +1,83 @@
+"""`make bench`: how fast the lab starts, how much it takes, and what a step costs."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import lifecycle
+from lab.carriers.uml import State, UmlCarrier, load_state
+from lab.paths import state_dir
+
+IDLE_SECONDS = 30.0
+ROUNDS = 20
+FORKS = "python3 -c 'import subprocess\nfor _ in range(100): subprocess.run([\"/bin/true\"])'"
+
+
+def main() -> None:
+    """Measure everything, print a table, write .lab/bench.json."""
+    rows: list[tuple[str, float, str, str]] = []
+
+    def add(name: str, value: float, unit: str, goal: str = "") -> None:
+        rows.append((name, round(value, 3), unit, goal))
+        print(f"{name:<48} {value:>9.2f} {unit:<8} {goal}", flush=True)
+
+    lab = Path(sys.executable).parent / "lab"
+
+    def timed(*words: str) -> float:
+        begin = time.monotonic()
+        subprocess.run([lab, *words], check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return time.monotonic() - begin
+
+    add("lab build, everything cached", timed("build"), "s", "<= 2")
+    add("lab up --fresh", timed("up", "--fresh"), "s", "<= 150")
+    timed("down")
+    add("lab up, baked disks", timed("up"), "s", "<= 45")
+    state = load_state()
+    assert state is not None
+    carrier = UmlCarrier.running()
+    time.sleep(60)  # let what a start leaves to do come to rest
+    add("memory of the nodes, proportional set size", lifecycle.memory_of(state), "MiB", "<= 2560")
+    add("idle CPU of all nodes", _idle(state), "% core", "<= 15")
+    node = carrier.spec.workers[0].name
+    add("a step over the kept connection", _median(lambda: carrier.execute(node, "true")) * 1000, "ms")
+    inside = float(carrier.execute(node, _timing("sh -c true")).stdout) * 1000
+    add("the same command on the node itself", inside, "ms")
+    add("cost of a step", rows[-2][1] - rows[-1][1], "ms", "<= 50")
+    there = float(carrier.execute(node, _timing(FORKS), timeout=60).stdout)
+    here = float(subprocess.run(["sh", "-c", _timing(FORKS)], capture_output=True, text=True, check=True).stdout)
+    add("100 fork+exec on a node, against this host", there / here, "times")
+    (state_dir() / "bench.json").write_text(
+        json.dumps([dict(zip(("name", "value", "unit", "goal"), row, strict=True)) for row in rows], indent=1) + "\n"
+    )
+
+
+def _timing(command: str) -> str:
+    """A shell line that prints how many seconds a command took."""
+    nanoseconds = "date +%s%N"
+    return f'a=$({nanoseconds}); {command}; b=$({nanoseconds}); awk "BEGIN {{print ($b-$a)/1e9}}"'
+
+
+def _median(action: Callable[[], object]) -> float:
+    times = []
+    for _ in range(ROUNDS):
+        begin = time.monotonic()
+        action()
+        times.append(time.monotonic() - begin)
+    return statistics.median(times)
+
+
+def _idle(state: State) -> float:
+    """Percent of one core that all processes of the lab take while nothing happens."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    before = lifecycle.cpu_ticks(state)
+    time.sleep(IDLE_SECONDS)
+    return (lifecycle.cpu_ticks(state) - before) / ticks / IDLE_SECONDS * 100
+
+
+if __name__ == "__main__":
+    main()

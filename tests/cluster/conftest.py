@@ -1,0 +1,41 @@
+"""The real lab of this checkout, and a second one in a folder of its own."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import Lab
+
+from lab.carriers.uml import UmlCarrier
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """This checkout's lab, up; afterwards as it was before."""
+    here = Lab()
+    was_up = here.status()["phase"] == "ready"
+    here("up", timeout=1200 if was_up else 5400)
+    yield here
+    here("up" if was_up else "down", timeout=1200)
+
+
+@pytest.fixture(scope="session")
+def carrier(lab: Lab) -> UmlCarrier:
+    """The nodes of this checkout's lab."""
+    return UmlCarrier.running()
+
+
+@pytest.fixture
+def on(carrier: UmlCarrier) -> Callable[..., str]:
+    """Run a command on a node of the first lab."""
+
+    def run(node: str, command: str, *, status: int = 0, timeout: float = 60) -> str:
+        done = carrier.execute(node, command, timeout=timeout)
+        assert done.status == status, f"{node}: {command} exited {done.status}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    return run

@@ -1,0 +1,63 @@
+"""The command `lab`, as the tests call it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lab.paths import ROOT
+
+LAB = Path(sys.executable).parent / "lab"
+
+
+class Lab:
+    """The command `lab`, with a state folder of its own or this checkout's."""
+
+    def __init__(self, state: Path | None = None) -> None:
+        self.state = state or ROOT / ".lab"
+        self.env = {**os.environ, "LAB_STATE": str(self.state)}
+
+    def __call__(self, *words: str, status: int = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [LAB, *words], capture_output=True, text=True, env=self.env, timeout=timeout, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == status, f"lab {' '.join(words)} exited {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own, as a terminal does."""
+        return subprocess.Popen(
+            [LAB, *words], text=True, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def status(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self("status", "--json").stdout)
+        return state
+
+    def state_file(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads((self.state / "state.json").read_text())
+        return state
+
+    def processes(self) -> list[str]:
+        """Command lines of every process on this host that belongs to this lab."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                environment = (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            mine = f"LAB_STATE={self.state}".encode() in environment.split(b"\0")
+            if mine and words != [b""]:
+                found.append(" ".join(word.decode(errors="replace") for word in words))
+        return found
+
+    def wait_gone(self, seconds: float = 15) -> None:
+        deadline = time.monotonic() + seconds
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert self.processes() == []

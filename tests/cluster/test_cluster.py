@@ -1,0 +1,154 @@
+"""What the cluster must be able to do, asked of the real one."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import Lab
+
+from lab.carriers.uml import UmlCarrier
+from lab.spec import load_spec
+
+HERE = Path(__file__).parent
+NODES = [node.name for node in load_spec().nodes]
+CLUSTER_IP, NODE_PORT = "10.96.100.100", 30100
+SERVER1, SERVER2 = "172.16.196.170", "172.16.140.100"
+EXEC = "kubectl -n lab-test exec server1 -- "
+
+On = Callable[..., str]
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def objects(carrier: UmlCarrier) -> Iterator[None]:
+    """Two servers and a Service, ready on every node; gone afterwards."""
+    carrier.send("controlplane", (HERE / "objects.yaml").read_text(), "/tmp/objects.yaml")
+    carrier.send("controlplane", (HERE / "policy.yaml").read_text(), "/tmp/policy.yaml")
+
+    def must(command: str) -> None:
+        done = carrier.execute("controlplane", command, timeout=120)
+        assert done.status == 0, done.stdout + done.stderr
+
+    must("kubectl apply -f /tmp/objects.yaml")
+    must("kubectl -n lab-test wait --for=condition=Ready --timeout=100s pod/server1 pod/server2")
+    yield
+    must("kubectl delete namespace lab-test --wait=true --timeout=100s")
+
+
+def test_every_pod_is_running_and_ready(lab: Lab) -> None:
+    """`kubectl get pods -A` shows the system pods of a kubeadm cluster, all Running and Ready."""
+    pods = json.loads(lab("kubectl", "--", "get", "pods", "-A", "-o", "json").stdout)["items"]
+    system = [pod for pod in pods if pod["metadata"]["namespace"] == "kube-system"]
+    assert len(system) == 4 + 2 * len(NODES) + 2
+    for pod in system:
+        assert pod["status"]["phase"] == "Running", pod["metadata"]["name"]
+        assert all(status["ready"] for status in pod["status"]["containerStatuses"]), pod["metadata"]["name"]
+
+
+def test_kubernetes_is_the_described_release(lab: Lab) -> None:
+    """API server and kubelets report the version of cluster.yaml."""
+    wanted = load_spec().versions.kubernetes
+    assert json.loads(lab("kubectl", "--", "version", "-o", "json").stdout)["serverVersion"]["gitVersion"] == wanted
+    nodes = json.loads(lab("kubectl", "--", "get", "nodes", "-o", "json").stdout)["items"]
+    assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes} == {wanted}
+
+
+def test_a_pod_resolves_the_api_server(objects: None, on: On) -> None:
+    """Cluster DNS answers a pod's short name."""
+    assert "10.96.0.1" in on("controlplane", EXEC + "dig +short +search kubernetes.default")
+
+
+def test_pods_talk_across_nodes_through_the_tunnel(objects: None, on: On) -> None:
+    """A pod on node01 reaches one on node02, which sees its own address; tunl0 carried the packets."""
+    count = "cat /sys/class/net/tunl0/statistics/tx_packets"
+    before = int(on("node01", count))
+    seen = on("controlplane", EXEC + f"curl -s --max-time 5 http://{SERVER2}:8080/clientip")
+    assert seen.split(":")[0] == SERVER1
+    assert int(on("node01", count)) > before
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_cluster_ip_answers_from_each_node(objects: None, on: On, node: str) -> None:
+    """kube-proxy serves the ClusterIP on every node."""
+    names = {on(node, f"curl -s --max-time 5 http://{CLUSTER_IP}/hostname") for _ in range(12)}
+    assert names <= {"server1", "server2"} and names
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_node_port_answers_on_each_node(objects: None, on: On, node: str) -> None:
+    """The node port answers at every node's address, asked from another node."""
+    address = load_spec().node(node).address
+    asker = NODES[(NODES.index(node) + 1) % len(NODES)]
+    assert on(asker, f"curl -s --max-time 5 http://{address}:{NODE_PORT}/hostname") in {"server1", "server2"}
+
+
+def test_a_policy_denies(objects: None, on: On) -> None:
+    """A NetworkPolicy stops what worked before, and its removal lets it work again."""
+    ask = EXEC + f"curl -s --max-time 2 http://{SERVER2}:8080/hostname"
+    assert on("controlplane", ask) == "server2"
+    on("controlplane", "kubectl apply -f /tmp/policy.yaml")
+    on("controlplane", f"for i in $(seq 20); do {ask} >/dev/null || exit 0; sleep 0.5; done; exit 1")
+    on("controlplane", "kubectl delete -f /tmp/policy.yaml")
+    on("controlplane", f"for i in $(seq 20); do {ask} >/dev/null && exit 0; sleep 0.5; done; exit 1")
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_mesh_is_established(lab: Lab, on: On, node: str) -> None:
+    """BIRD has a session with every other node."""
+    said = on(node, "birdcl -s /run/calico/bird.ctl show protocols")
+    assert said.count("Established") == len(NODES) - 1
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver"), [("node01", "node02"), ("node02", "node01"), ("node01", "controlplane")]
+)
+def test_a_large_copy_gets_through(lab: Lab, on: On, sender: str, receiver: str) -> None:
+    """60 MB between two nodes arrive whole: no segment is lost to an offload."""
+    address = load_spec().node(receiver).address
+    on(receiver, "rm -f /tmp/copy; (timeout 60 nc -l -p 9009 > /tmp/copy) > /dev/null 2>&1 &")
+    on(sender, f"sleep 0.5; head -c 60000000 /usr/local/bin/kubernetes | timeout 50 nc -N {address} 9009")
+    size = on(
+        receiver,
+        "for i in $(seq 50); do s=$(stat -c %s /tmp/copy); [ $s = 60000000 ] && break; sleep 0.2; done; echo $s",
+    )
+    on(receiver, "rm -f /tmp/copy")
+    assert size.strip() == "60000000"
+
+
+def test_keys_are_private(lab: Lab) -> None:
+    """The kubeconfig and the ssh keys are readable by their owner alone."""
+    files = [lab.state / "kubeconfig", lab.state / "ssh_key", *lab.state.glob("nodes/*/ssh_host_ed25519_key")]
+    assert len(files) == 2 + len(NODES)
+    for path in files:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_reset_deletes_what_was_left(lab: Lab, on: On) -> None:
+    """An object that a snippet left is found by its label and deleted."""
+    on(
+        "controlplane",
+        "kubectl create configmap left && kubectl label cm left app.kubernetes.io/managed-by=living-book",
+    )
+    assert "left" in lab("reset").stdout
+    assert "NotFound" in on("controlplane", "kubectl get configmap left 2>&1 || true")
+
+
+def test_the_captures_hold(lab: Lab) -> None:
+    """`lab verify` on an untouched tree finds no difference."""
+    said = lab("verify")
+    assert " 0 changed, 0 failed" in said.stderr
+
+
+def test_a_broken_route_is_named(lab: Lab, on: On) -> None:
+    """With a pod network's route gone, verify fails and names the snippet and the line."""
+    block = "172.16.140.64/26"
+    route = on("node01", f"ip route show {block}").strip()
+    try:
+        on("node01", "kill -STOP $(pidof bird)")
+        on("node01", f"ip route del {block}")
+        said = lab("verify", "pod_to_pod/routes_to_other_nodes", status=1).stdout
+    finally:
+        on("node01", f"ip route replace {route} proto bird")
+        on("node01", "kill -CONT $(pidof bird)")
+    assert "pod_to_pod/routes_to_other_nodes" in said and block in said
