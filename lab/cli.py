@@ -31,6 +31,9 @@ class Lab(click.Group):
         except KeyboardInterrupt:
             click.echo("lab: interrupted; what was begun is cleared away", err=True)
             ctx.exit(130)
+        except BrokenPipeError:  # the reader of our output went away, as `| head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            ctx.exit(1)
         except OSError as error:
             place = f" {error.filename}" if error.filename else ""
             click.echo(

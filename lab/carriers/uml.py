@@ -176,6 +176,7 @@ class UmlCarrier:
                 hint="see what this host lacks: lab doctor",
             )  # fmt: skip
         process.stdout.close()
+        _let_go(process)
         init = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
         state = State(
             pid=process.pid, started=start_time(process.pid), init=init, user=getpass.getuser(), uid=real_uid(),
@@ -189,6 +190,7 @@ class UmlCarrier:
         outside = not self._within("user")
         user = ["--user", "--preserve-credentials"] if outside else []
         target = ["nsenter", "--target", str(self.state.init), *user, "--net", "--mount", "--ipc", "--pid"]
+        target.append(f"--wd={os.getcwd()}")
         return [*target, *(str(word) for word in command)]
 
     def enter(self) -> None:
@@ -262,6 +264,7 @@ class UmlCarrier:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"{node}: its kernel did not start", detail=_tail(self.console(node)), hint="lab doctor")
             time.sleep(0.01)
+        _let_go(process)
         self.state.kernels[node] = (children[0], start_time(children[0]))
         save_state(self.state)
 
@@ -361,6 +364,11 @@ class UmlCarrier:
         script = "; ".join(f"echo {name}=$({command})" for name, command in wanted.items())
         lines = self.execute(node, script).stdout.splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _let_go(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
+    """Tell Python that this process outlives us on purpose, so that it does not warn about it."""
+    process.returncode = 0
 
 
 def _children_of(pid: int) -> list[int]:

@@ -33,7 +33,7 @@ def objects(carrier: UmlCarrier) -> Iterator[None]:
     must("kubectl apply -f /tmp/objects.yaml")
     must("kubectl -n lab-test wait --for=condition=Ready --timeout=100s pod/server1 pod/server2")
     yield
-    must("kubectl delete namespace lab-test --wait=true --timeout=100s")
+    must("kubectl delete namespace lab-test --ignore-not-found --timeout=100s")
 
 
 def test_every_pod_is_running_and_ready(lab: Lab) -> None:

@@ -22,13 +22,26 @@ DUMP = "ip route; iptables -t nat -S"
 def dump(lab: Lab, node: str) -> list[str]:
     """Routes and nat rules of a node, without what is listed as noise.
 
-    The one kind of noise: the device of a Deployment's pod, whose name ends at random.
-    kubelet's canary chains and Felix's insert order do not vary.
+    The noise: the device of a Deployment's pod, whose name ends at random; and the order in which
+    kube-proxy, which walks a Go map, lists its chains and the Services' own rules in KUBE-SERVICES.
+    The order of the rules within every other chain is compared.
     """
     said = lab("ssh", node, "--", DUMP).stdout
-    lines = [line for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     assert len(lines) > 20
-    return [re.sub(r"(?<=^172\.16\.49\.6[67] dev )cali[0-9a-f]{11}", "<deployment>", line) for line in lines]
+    lines = [re.sub(r"(?<=^172\.16\.49\.6[67] dev )cali[0-9a-f]{11}", "<deployment>", line) for line in lines]
+    return sorted(lines, key=_place)
+
+
+def _place(line: str) -> tuple[int, str, str]:
+    """Where a line belongs: routes, then chains by name, then rules by their chain, in the order they have there."""
+    kind, _, rest = line.partition(" ")
+    if kind in ("-P", "-N"):
+        return 1, rest, ""
+    if kind == "-A":
+        chain = rest.split()[0]
+        return 2, chain, rest if rest.startswith("KUBE-SERVICES -d ") else ""
+    return 0, "", ""
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,119 @@
+"""The command answers mistakes with one message, the next command and a status other than 0."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lab import doctor
+from lab.carriers import uml
+from lab.cli import main
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout whose lab never ran."""
+    monkeypatch.setenv("LAB_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, list(words))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["ssh", "node01"], "no lab is running in this checkout"),
+        (["kubectl", "--", "get", "pods"], "start it: lab up"),
+        (["shell"], "no lab is running"),
+        (["logs", "node9"], "there is no node 'node9'"),
+        (["logs", "node01"], "node01 does not run and left no log"),
+        (["run", "pod_to_pod/no_such"], "no_such"),
+        (["update", "no_such_chapter"], "no_such_chapter"),
+        (["verify", "no_such_chapter"], "no_such_chapter"),
+    ],
+)
+def test_a_mistake_is_one_message(words: list[str], told: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 1
+    assert told in result.output
+    assert "Traceback" not in result.output
+
+
+def test_status_without_a_lab_is_down() -> None:
+    assert json.loads(run("status", "--json").output)["phase"] == "down"
+
+
+def test_the_help_names_every_command() -> None:
+    said = run("--help").output
+    known = ("build up down status ssh kubectl shell", "logs reset doctor run verify update versions")
+    for command in " ".join(known).split():
+        assert command in said
+
+
+def state(folder: Path, **changes: object) -> None:
+    """A state file of a lab whose process is this test."""
+    folder.mkdir(parents=True)
+    me = {"pid": os.getpid(), "started": uml.start_time(os.getpid()), "init": os.getpid(), "user": "ann"}
+    rest = {"uid": uml.real_uid(), "workers": 2, "products": {}, "phase": "ready", "owner": 1, "since": 0.0}
+    (folder / "state.json").write_text(json.dumps({**me, **rest, "kernels": {}, **changes}))
+
+
+def test_another_users_lab_is_refused(nothing_runs: Path) -> None:
+    state(nothing_runs, uid=uml.real_uid() + 1)
+    result = run("status")
+    assert result.exit_code == 1
+    assert "was started by ann" in result.output
+
+
+def test_a_lab_that_is_not_ready_is_told(nothing_runs: Path) -> None:
+    state(nothing_runs, phase="starting")
+    result = run("ssh", "node01")
+    assert result.exit_code == 1
+    assert "not ready yet" in result.output
+
+
+def test_a_pid_that_is_anothers_by_now_is_no_lab(nothing_runs: Path) -> None:
+    state(nothing_runs, started=1)
+    assert "ended" in json.loads(run("status", "--json").output)["phase"]
+
+
+def test_missing_programs_are_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda name, path=None: None if name == "ethtool" else f"/bin/{name}")
+    findings = doctor.examine(build=False)
+    assert any("ethtool" in finding.what and "apt-get install" in finding.repair for finding in findings)
+
+
+def test_doctor_fails_when_something_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "packages", lambda *, build: ["mmdebstrap"])
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "mmdebstrap" in result.output
+
+
+def test_too_little_shared_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Small:
+        f_bavail, f_frsize = 10, 4096
+
+    monkeypatch.setattr(doctor.os, "statvfs", lambda path: Small())
+    finding = doctor._shared_memory()
+    assert finding is not None and "remount,size=" in finding.repair
+
+
+def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lab.bringup import Bringup
+    from lab.errors import LabError
+    from lab.spec import load_spec
+
+    real = Path.read_text
+
+    def read(path: Path, *args: object, **kwargs: object) -> str:
+        return "MemAvailable: 1000 kB\n" if str(path) == "/proc/meminfo" else real(path, *args, **kwargs)  # type: ignore[arg-type]
+
+    bringup = Bringup(load_spec(), lambda _: None)
+    monkeypatch.setattr(Path, "read_text", read)
+    with pytest.raises(LabError, match="MiB of memory, 0 MiB are available"):
+        bringup._check_memory()
