@@ -147,3 +147,12 @@ def test_a_planted_fault_is_seen(sound: Tree, check: str, plant: Callable[[Path]
     """Each check names the fault that was planted."""
     plant(sound.root)
     assert fault in CHECKS[check](Tree(sound.root))
+
+
+def test_captures_are_fresh() -> None:
+    """Every capture was made from this snippet, this scenario, these pins and these provision files."""
+    from lab import receipt, snippets
+
+    found = snippets.discover()
+    assert found
+    assert {snippet.name: receipt.stale(snippet) for snippet in found} == {snippet.name: [] for snippet in found}
