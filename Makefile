@@ -77,6 +77,6 @@ bench: setup ## Measure the lab: start, memory, idle CPU, a step's cost
 	@$(BIN)/python -m lab.bench
 
 .PHONY: lock
-lock: ## Renew requirements.lock from pyproject.toml (needs uv)
-	@uv pip compile pyproject.toml --universal --python-version 3.11 --group site --group test --generate-hashes \
+lock: ## Renew requirements.lock from pyproject.toml 
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --group site --group test --generate-hashes \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock

@@ -38,8 +38,9 @@ mark=.venv/.requirements
 if ! cmp -s requirements.lock "$mark" || ! [ -x .venv/bin/lab ]; then
 	echo "setup: Python packages into .venv (about 30 s the first time)"
 	[ -x .venv/bin/python ] || "$python" -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.lock
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	cp requirements.lock "$mark"
 fi
 
