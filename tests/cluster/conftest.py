@@ -1,13 +1,8 @@
 """The real lab of this checkout, and a second one in a folder of its own."""
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from harness import Lab
 
 from lab.carriers.uml import UmlCarrier

@@ -1,13 +1,9 @@
 """A fake lab and a small project of snippets, for tests that need no cluster."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from apiserver import StandIn
 from fakes import FakeApi, FakeCarrier, FakeClock
 
