@@ -99,7 +99,7 @@ def build(check: bool, target: Path | None, source: Path | None) -> None:
     """Build what nodes are made of: kernel, programs, images, disk.
 
     Each part is kept outside the checkout under a digest of what it is made from, so only
-    what changed is built. The first build takes about 20 minutes on two cores.
+    what changed is built. The first build takes 20 to 30 minutes on two cores.
     """
     from lab import build as making
     from lab import doctor as examination
