@@ -83,6 +83,10 @@ class GoStep(Step):
         self.packages, self.flags = packages, flags
         self.folder = IMAGE / (folder or name)
 
+    def _origin(self, package: str) -> str:
+        """Where a package's code comes from; one of our own stands in this repository."""
+        return package if not package.startswith(".") else f"lab/image/{self.folder.name}, pinned by its go.sum"
+
     def inputs(self) -> Iterable[str | Path]:
         files = [self.folder / name for name in ("go.mod", "go.sum", "main.go", "first-block/main.go")]
         return ["go-1", self.flags, json.dumps(self.packages), *(f for f in files if f.exists())]
@@ -101,7 +105,7 @@ class GoStep(Step):
                 what=f"building {program}", cwd=self.folder, env=env, log=work / "build.log",
                 hint="module downloads come from the Go module proxy: is the network there?",
             )  # fmt: skip
-            rows.append((program, self.version, f"Go module {package}", work / program))
+            rows.append((program, self.version, f"Go package {self._origin(package)}", work / program))
         (work / "info.json").write_text(components(*rows))
 
 
