@@ -23,8 +23,8 @@ class Kernel(threading.Thread):
         self.parts: list[tuple[int, bytes]] = [(0, b"")]
 
     def run(self) -> None:
-        while True:
-            data, sender = self.line.recvfrom(4096)
+        while data := (message := self.line.recvfrom(4096))[0]:
+            sender = message[1]
             magic, version, length, text = struct.unpack("=IiI512s", data)
             assert (magic, version) == (0xCAFEBABE, 2)
             self.asked.append(text[:length].decode())
@@ -39,6 +39,9 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
     played = Kernel(tmp_path / "console")
     played.start()
     yield played
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.sendto(b"", str(tmp_path / "console"))
+    played.join()
     played.line.close()
 
 
