@@ -280,11 +280,16 @@ def update(names: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("names", nargs=-1, shell_complete=complete_snippet)
-def verify(names: tuple[str, ...]) -> None:
-    """Run snippets and compare with what is kept; write nothing. Any difference fails."""
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write a report for programs to FILE.")
+@click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Also write JUnit XML to FILE.")
+def verify(names: tuple[str, ...], json_file: Path | None, junit_file: Path | None) -> None:
+    """Run snippets and compare with what is kept; change nothing of it. Any difference fails.
+
+    Each difference is told as what it means, line by line, and with the sentence of the book that rests on it.
+    """
     from lab import runner
 
-    report = runner.verify(list(names))
+    report = runner.verify(list(names), json_file=json_file, junit_file=junit_file)
     _conclude(report, changed_is_failure=True)
 
 
