@@ -31,9 +31,10 @@ def compare(old: Answer, new: Answer) -> list[Finding]:
     Nothing is lost: a line that no parser reads, or that differs in what its
     parser does not look at, becomes a finding about text.
     """
-    if old.normal == new.normal and old.status == new.status:
-        return []
     node, command = old.node, old.command
+    spacing = words.cosmetic(node, command, _joined(old.lines), _joined(new.lines))
+    if old.normal == new.normal and old.status == new.status:
+        return [] if old.masked == new.masked else [spacing]
     found: list[Finding] = []
     if old.status != new.status:
         found.append(words.ended(node, command, old.status, new.status, _last(new)))
@@ -45,7 +46,7 @@ def compare(old: Answer, new: Answer) -> list[Finding]:
     structural = [] if silent else _structural(before, after)
     left = [] if silent else _text(old, *_unexplained(before, after))
     found += structural + left
-    return found or [words.cosmetic(node, command, _joined(old.lines), _joined(new.lines))]
+    return found or [spacing]
 
 
 def _side(answer: Answer) -> _Side | None:

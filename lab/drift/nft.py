@@ -31,6 +31,8 @@ def parse(question: Question, lines: Sequence[str]) -> list[Entry]:
             if block == "chain":
                 found.append(Entry("chain", name, {"policy": ""}, numbers, key=f"{table} {name}"))
         elif text == "}":
+            if block == "chain":
+                _extend(found, table, name, numbers)
             block = ""
         elif block == "chain":
             _chain_line(found, table, name, text, numbers, ordered=question.ordered)
@@ -57,15 +59,20 @@ def _chain_line(
 ) -> None:
     policy = _POLICY.fullmatch(text)
     if policy:
-        head = next(n for n in range(len(found) - 1, -1, -1) if found[n].key == f"{table} {chain}")
-        old = found[head]
-        found[head] = Entry(old.what, old.subject, {"policy": policy["policy"] or ""}, (*old.lines, *numbers), old.key)
+        _extend(found, table, chain, numbers, policy=policy["policy"] or "")
     elif not text.startswith("comment "):
         target = _DNAT.search(text)
         key = f"{table} {chain} {_DNAT.sub('dnat to', text)}"
         place = f"{table} {chain}" if ordered else ""
         fields = {"to": target["value"] if target else ""}
         found.append(Entry("rule", f"{chain}: {text}", fields, numbers, key, place))
+
+
+def _extend(found: list[Entry], table: str, chain: str, numbers: tuple[int, ...], **fields: str) -> None:
+    """Add lines to the entry of a chain: its policy, its end."""
+    head = next(n for n in range(len(found) - 1, -1, -1) if found[n].key == f"{table} {chain}")
+    old = found[head]
+    found[head] = Entry(old.what, old.subject, {**old.fields, **fields}, (*old.lines, *numbers), old.key)
 
 
 def _elements(owner: str, name: str, text: str, numbers: tuple[int, ...]) -> list[Entry]:

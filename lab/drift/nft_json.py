@@ -7,21 +7,26 @@ from typing import Any
 from lab.drift.entry import Entry
 from lab.drift.ip_route import sorted_json
 
-_NOISE = ("handle",)
+# Handles are given in the order of creation; elements are entries of their own.
+_NOISE = ("handle", "elem")
 
 
 def parse_json(lines: Sequence[str]) -> list[Entry]:
     """Chains, rules and elements; none for what is not JSON, such as an error message."""
+    numbers = tuple(range(len(lines)))
     try:
         items = json.loads("\n".join(lines))["nftables"]
-    except (ValueError, KeyError, TypeError):
+        pairs = [pair for item in items for pair in item.items()]
+        return [entry for what, body in pairs for entry in _read(what, body, numbers)]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return []
-    numbers = tuple(range(len(lines)))
-    found: list[Entry] = []
-    for item in items:
-        for what, body in item.items():
-            found += _READERS[what](body, numbers) if what in _READERS else []
-    return found
+
+
+def _read(what: str, body: dict[str, Any], numbers: tuple[int, ...]) -> list[Entry]:
+    if what in _READERS:
+        return _READERS[what](body, numbers)
+    found = [Entry("definition", f"{what} {body.get('name', '')}", {}, numbers, rest=sorted_json(body, noise=_NOISE))]
+    return found + _elements(body, numbers) if "elem" in body else found
 
 
 def _table(body: dict[str, Any]) -> str:
@@ -47,7 +52,8 @@ def _rule(body: dict[str, Any], numbers: tuple[int, ...]) -> list[Entry]:
     place = f"{_table(body)} {body['chain']}"
     text = f"{body['chain']}: {' '.join(words)}"
     # Counters are noise, so what identifies the rule is all there is to it.
-    return [Entry("rule", text, {"to": target}, numbers, f"{place} {' '.join(words)}", place, rest=text + target)]
+    rest = f"{text} {target} {body.get('comment', '')}"
+    return [Entry("rule", text, {"to": target}, numbers, f"{place} {' '.join(words)}", place, rest=rest)]
 
 
 def _elements(body: dict[str, Any], numbers: tuple[int, ...]) -> list[Entry]:
@@ -61,4 +67,4 @@ def _elements(body: dict[str, Any], numbers: tuple[int, ...]) -> list[Entry]:
     return found
 
 
-_READERS = {"chain": _chain, "rule": _rule, "map": _elements, "set": _elements}
+_READERS = {"chain": _chain, "rule": _rule}

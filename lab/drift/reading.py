@@ -18,7 +18,8 @@ class Answer:
         node: Where it ran, as in the prompt.
         command: The whole command, its continuation lines joined by newlines.
         lines: Its output.
-        normal: The same lines without noise and with single spaces: equal for equal meaning.
+        masked: The same lines without noise.
+        normal: The same with single spaces: equal for equal meaning.
         status: Its exit status.
         late: Whether this is the output of a background command that was started further up.
     """
@@ -26,6 +27,7 @@ class Answer:
     node: str
     command: str
     lines: tuple[str, ...]
+    masked: tuple[str, ...]
     normal: tuple[str, ...]
     status: int = 0
     late: bool = False
@@ -37,20 +39,19 @@ class Answer:
 
 
 def read(transcript: str) -> list[Answer]:
-    """The answers of a transcript, in its order."""
-    plain, normal = transcript.splitlines(), noise.normalise(transcript).splitlines()
-    answers: list[Answer] = []
+    """The answers of a transcript, in its order; lines above the first prompt are nobody's answer."""
+    plain, masked = transcript.splitlines(), noise.normalise(transcript).splitlines()
     starts = [number for number, line in enumerate(plain) if _PROMPT.fullmatch(line) or _HEADING.fullmatch(line)]
-    for start, end in zip(starts, [*starts[1:], len(plain)], strict=True):
-        answers.append(_answer(plain[start:end], normal[start:end]))
-    return answers
+    if not starts or starts[0] > 0:
+        starts.insert(0, 0)
+    pairs = zip(starts, [*starts[1:], len(plain)], strict=True)
+    return [_answer(plain[start:end], masked[start:end]) for start, end in pairs if start < end]
 
 
-def _answer(plain: list[str], normal: list[str]) -> Answer:
-    prompt = _PROMPT.fullmatch(plain[0])
-    match = prompt or _HEADING.fullmatch(plain[0])
-    assert match
-    command, begin = match["command"], 1
+def _answer(plain: list[str], masked: list[str]) -> Answer:
+    prompt, heading = _PROMPT.fullmatch(plain[0]), _HEADING.fullmatch(plain[0])
+    match = prompt or heading
+    command, begin = (match["command"], 1) if match else ("", 0)
     while prompt and begin < len(plain) and plain[begin].startswith("> "):
         command += "\n" + plain[begin][2:]
         begin += 1
@@ -58,5 +59,7 @@ def _answer(plain: list[str], normal: list[str]) -> Answer:
     ended = _STATUS.fullmatch(plain[-1]) if end > begin else None
     if ended:
         end, status = end - 1, int(ended[1])
-    collapsed = tuple(" ".join(line.split()) for line in normal[begin:end])
-    return Answer(match["node"], command, tuple(plain[begin:end]), collapsed, status, late=not prompt)
+    shown = masked[begin:end]
+    normal = tuple(" ".join(line.split()) for line in shown)
+    node = match["node"] if match else ""
+    return Answer(node, command, tuple(plain[begin:end]), tuple(shown), normal, status, late=heading is not None)

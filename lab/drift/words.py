@@ -111,6 +111,7 @@ SORTS = {
     "setting": Sort(
         "the setting {}", Kind.SETTING_MISSING, Kind.SETTING_ADDED, {"value": (Kind.SETTING_CHANGED, _VALUE)}
     ),
+    "definition": Sort("the definition of {}", Kind.TEXT_CHANGED, Kind.TEXT_CHANGED, {}),
     "object": Sort("the row {}", Kind.OBJECT_MISSING, Kind.OBJECT_ADDED, {}),
 }
 
