@@ -293,6 +293,39 @@ def verify(names: tuple[str, ...], json_file: Path | None, junit_file: Path | No
     _conclude(report, changed_is_failure=True)
 
 
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--list", "listed", is_flag=True, help="Only say which there are, and which snippets must see each.")
+@click.option("--sample", type=click.IntRange(min=1), help="Do only so many, drawn by lot.")
+@click.option("--seed", type=int, help="Decides the lot; without it, today's date does.")
+@click.option("--repair", "only_repair", is_flag=True, help="Only repair what a run that was killed left broken.")
+def mutate(names: tuple[str, ...], listed: bool, sample: int | None, seed: int | None, only_repair: bool) -> None:
+    """Break the running cluster on purpose, and see that `lab verify` says what is broken.
+
+    Each of the mutations NAMES (all without names) must turn red the snippets that show what it breaks, with
+    exactly the finding that names it. The cluster is repaired each time, also after Ctrl-C.
+    """
+    from datetime import date
+
+    from lab import mutate as checking
+    from lab import mutations
+
+    if listed:
+        for name, breaks, seen in checking.listing():
+            click.echo(f"{name}\n  {breaks}\n  {seen}")
+        return
+    if only_repair:
+        carrier = _carrier()
+        carrier.enter()
+        click.echo(f"repaired: {checking.repair_left(carrier) or 'nothing was left broken'}")
+        return
+    lot = date.today().toordinal() if seed is None else seed
+    if sample:
+        say(f"drawn by lot; the same again: lab mutate --sample {sample} --seed {lot}")
+    if checking.check(mutations.select(names), sample=sample, seed=lot).faults:
+        sys.exit(1)
+
+
 def _conclude(report: Any, *, changed_is_failure: bool = False) -> None:
     total = len(report.changed) + len(report.failed) + len(report.unchanged)
     say(f"{total} snippets in {report.seconds:.1f} s: {len(report.changed)} changed, {len(report.failed)} failed")

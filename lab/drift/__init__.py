@@ -1,10 +1,11 @@
 """Drift as meaning: what a difference between two transcripts says about the cluster.
 
-`explain` compares two transcripts; `entries` reads one. Each tool's output has a
+`explain` compares two transcripts; `shown` reads one. Each tool's output has a
 parser of its own; what no parser reads is compared as text, so nothing is lost.
 """
 
 import difflib
+from dataclasses import dataclass
 
 from lab.drift.compare import compare
 from lab.drift.entry import EFFECTS, Entry, Finding, Kind
@@ -12,7 +13,7 @@ from lab.drift.reading import read
 from lab.drift.tools import parse
 from lab.drift.words import asked
 
-__all__ = ["EFFECTS", "Entry", "Finding", "Kind", "entries", "explain"]
+__all__ = ["EFFECTS", "Entry", "Finding", "Kind", "Shown", "explain", "shown"]
 
 
 def explain(old: str, new: str, *, cut: bool = False) -> list[Finding]:
@@ -43,10 +44,24 @@ def explain(old: str, new: str, *, cut: bool = False) -> list[Finding]:
     return found
 
 
-def entries(transcript: str) -> list[tuple[str, str, Entry]]:
-    """All that a transcript shows and a parser reads, each with its node and command."""
+@dataclass(frozen=True)
+class Shown:
+    """One question of a transcript, and what its answer shows.
+
+    Attributes:
+        node: Where it was asked, as in the prompt.
+        command: The whole command.
+        entries: What a parser reads in the answer; empty where it lists nothing, or no parser reads it.
+    """
+
+    node: str
+    command: str
+    entries: tuple[Entry, ...]
+
+
+def shown(transcript: str) -> list[Shown]:
+    """All that a transcript shows, question by question."""
     return [
-        (answer.node, answer.command, entry)
+        Shown(answer.node, answer.command, tuple(parse(answer.command, answer.lines) or ()))
         for answer in read(transcript)
-        for entry in parse(answer.command, answer.lines) or []
     ]
