@@ -72,6 +72,10 @@ update: ## Run snippets on the lab and keep what they print; SNIPPET=chapter/nam
 verify: ## Run snippets on the lab and compare with what is kept
 	@$(BIN)/lab verify $(SNIPPET)
 
+.PHONY: mutate
+mutate: ## Break the cluster on purpose, and see that verify says what is broken; repairs each time
+	@$(BIN)/lab mutate $(MUTATION)
+
 .PHONY: bench
 bench: setup ## Measure the lab: start, memory, idle CPU, a step's cost
 	@$(BIN)/python -m lab.bench

@@ -280,12 +280,50 @@ def update(names: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("names", nargs=-1, shell_complete=complete_snippet)
-def verify(names: tuple[str, ...]) -> None:
-    """Run snippets and compare with what is kept; write nothing. Any difference fails."""
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write a report for programs to FILE.")
+@click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Also write JUnit XML to FILE.")
+def verify(names: tuple[str, ...], json_file: Path | None, junit_file: Path | None) -> None:
+    """Run snippets and compare with what is kept; change nothing of it. Any difference fails.
+
+    Each difference is told as what it means, line by line, and with the sentence of the book that rests on it.
+    """
     from lab import runner
 
-    report = runner.verify(list(names))
+    report = runner.verify(list(names), json_file=json_file, junit_file=junit_file)
     _conclude(report, changed_is_failure=True)
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--list", "listed", is_flag=True, help="Only say which there are, and which snippets must see each.")
+@click.option("--sample", type=click.IntRange(min=1), help="Do only so many, drawn by lot.")
+@click.option("--seed", type=int, help="Decides the lot; without it, today's date does.")
+@click.option("--repair", "only_repair", is_flag=True, help="Only repair what a run that was killed left broken.")
+def mutate(names: tuple[str, ...], listed: bool, sample: int | None, seed: int | None, only_repair: bool) -> None:
+    """Break the running cluster on purpose, and see that `lab verify` says what is broken.
+
+    Each of the mutations NAMES (all without names) must turn red the snippets that show what it breaks, with
+    exactly the finding that names it. The cluster is repaired each time, also after Ctrl-C.
+    """
+    from datetime import date
+
+    from lab import mutate as checking
+    from lab import mutations
+
+    if listed:
+        for name, breaks, seen in checking.listing():
+            click.echo(f"{name}\n  {breaks}\n  {seen}")
+        return
+    if only_repair:
+        carrier = _carrier()
+        carrier.enter()
+        click.echo(f"repaired: {checking.repair_left(carrier) or 'nothing was left broken'}")
+        return
+    lot = date.today().toordinal() if seed is None else seed
+    if sample:
+        say(f"drawn by lot; the same again: lab mutate --sample {sample} --seed {lot}")
+    if checking.check(mutations.select(names), sample=sample, seed=lot).faults:
+        sys.exit(1)
 
 
 def _conclude(report: Any, *, changed_is_failure: bool = False) -> None:

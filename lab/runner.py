@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from lab import carriers, noise, paths, receipt, scenario
+from lab import carriers, drift, noise, pages, paths, receipt, scenario, verdicts
 from lab.capture import Event, Step, Transcript, read_record, transcript
 from lab.carriers import Carrier
+from lab.drift import Finding, Kind
 from lab.errors import LabError
 from lab.snippets import Snippet, find, select
+from lab.verdicts import Verdict
 
 LIMIT = 60.0
 """Seconds that one snippet may run."""
@@ -48,6 +50,18 @@ class Run:
 
     transcript: str
     steps: list[Step]
+
+
+class SnippetError(LabError):
+    """A snippet did not run to its end.
+
+    Attributes:
+        transcript: What it showed until then.
+    """
+
+    def __init__(self, transcript: str, summary: str, *, detail: str = "", hint: str = "") -> None:
+        super().__init__(summary, detail=detail, hint=hint)
+        self.transcript = transcript
 
 
 def run(name: str) -> None:
@@ -112,24 +126,78 @@ def _kept(snippet: Snippet) -> str | None:
         return None
 
 
-def verify(names: list[str]) -> Report:
-    """Run snippets and compare with what is kept; write nothing.
+def verify(names: list[str], *, json_file: Path | None = None, junit_file: Path | None = None) -> Report:
+    """Run snippets and compare with what is kept; write nothing but the reports that are asked for.
 
     Args:
         names: Chapters or snippets; none means all.
+        json_file: Where a report for programs goes.
+        junit_file: Where a report for test tools goes.
 
     Raises:
-        LabError: A name means nothing, or no lab is running.
+        LabError: A name means nothing, a report has no folder, or no lab is running.
     """
+    verdicts.check_place(json_file, junit_file)
+    found: dict[str, Verdict] = {}
 
     def compare(snippet: Snippet, carrier: Carrier) -> str:
-        old, _ = receipt.load(snippet)
-        difference = diff(snippet, old, execute(snippet).transcript)
-        if difference:
-            return f"changed\n{difference}accept it with: lab update {snippet.name}"
+        found[snippet.name] = verdict = judge(snippet)
+        if verdict.result == verdicts.FAILED:
+            raise LabError(verdict.error, detail=verdict.text())
+        if verdict.result == verdicts.CHANGED:
+            return f"changed\n{_indented(verdict.text())}{verdict.difference}accept it with: lab update {snippet.name}"
         return "unchanged"
 
-    return _each(names, compare)
+    report = _each(names, compare)
+    for name in report.failed:
+        found.setdefault(name, Verdict(name, verdicts.FAILED, 0.0, error="it was not run, see the messages above"))
+    for file, write in ((json_file, verdicts.write_json), (junit_file, verdicts.write_junit)):
+        if file:
+            write(file, [found[name] for name in sorted(found)], seconds=report.seconds)
+    return report
+
+
+def judge(snippet: Snippet) -> Verdict:
+    """Run a snippet, its scenario being there, and say how its answers differ from those that are kept.
+
+    A snippet that fails is judged too, by what it showed until then.
+    """
+    begun = time.monotonic()
+    error, cut = "", False
+    findings: list[Finding] = []
+    difference = ""
+    try:
+        old, _ = receipt.load(snippet)
+        try:
+            new = execute(snippet).transcript
+        except SnippetError as failure:
+            new, error, cut = failure.transcript, str(failure), True
+        findings = drift.explain(old, new, cut=cut)
+        difference = "" if cut else diff(snippet, old, new)
+        if cut and not findings:
+            findings = _broken_claim(snippet, error)
+    except LabError as failure:
+        error = str(failure)
+    result = verdicts.FAILED if error else verdicts.CHANGED if difference else verdicts.UNCHANGED
+    claims = () if result == verdicts.UNCHANGED else tuple(pages.claims(snippet.name))
+    seconds = time.monotonic() - begun
+    return Verdict(snippet.name, result, seconds, tuple(findings), claims, difference, error)
+
+
+def _broken_claim(snippet: Snippet, error: str) -> list[Finding]:
+    """What the snippet asserts and no output shows, as a finding; none when it failed in another way."""
+    lines = [line.strip() for line in error.splitlines()]
+    ends = [number for number, line in enumerate(lines) if line.startswith("this does not hold")]
+    begins = [number for number, line in enumerate(lines) if line.startswith(f"{snippet.name}.py, line ")]
+    if not ends or not begins:
+        return []
+    said = " ".join(lines[begins[0] + 1 : ends[0]])
+    sentence = f"{snippet.name} asserts what does not hold any more: `{said}`"
+    return [Finding(Kind.CLAIM_BROKEN, "", snippet.name, said, said, "", sentence)]
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())
 
 
 def diff(snippet: Snippet, old: str, new: str) -> str:
@@ -267,13 +335,15 @@ def execute(snippet: Snippet, *, live: bool = False, limit: float = LIMIT) -> Ru
         status, printed, errors = _process(snippet, record, live=live, limit=limit)
         events = read_record(record)
     if status is None:
-        raise LabError(
+        raise SnippetError(
+            transcript(events),
             f"{snippet.name} ran longer than {limit:g} s and was stopped",
             detail=_last_words(events),
             hint="wait for a condition with node.wait_until, and give commands an end, such as `-c 2`",
         )
     if status != 0:
-        raise LabError(
+        raise SnippetError(
+            transcript(events),
             f"{snippet.name} failed",
             detail="\n".join([*_why(status, errors), "" if live else _last_words(events)]),
             hint=f"run it alone: lab run {snippet.name}",

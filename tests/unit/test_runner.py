@@ -340,3 +340,56 @@ def test_no_snippets_at_all(lab: Lab, project: Path) -> None:
     (project / "snippets/demo/routes.py").unlink()
     with pytest.raises(LabError, match="there are no snippets yet"):
         runner.verify([])
+
+
+def test_verify_says_what_a_difference_means_and_what_rests_on_it(
+    lab: Lab, project: Path, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the terminal and in both reports."""
+    runner.update([])
+    write("docs/page.md", '# Page\n\n--8<-- "snippets/demo/routes.out"\n\nThe `default` route leads out.\n')
+    lab.on("node01", "ip route", stdout="default via 192.168.56.9 dev eth0\n")
+    capsys.readouterr()
+    files = (project / "report.json", project / "report.xml")
+    runner.verify([], json_file=files[0], junit_file=files[1])
+    shown = capsys.readouterr().out
+    assert "  node01: the route to default goes by 192.168.56.9, not by 192.168.56.1\n" in shown
+    assert '  rests on it: docs/page.md, "Page": "The `default` route leads out."\n' in shown
+    (entry,) = json.loads(files[0].read_text())["snippets"]
+    assert (entry["result"], entry["findings"][0]["kind"]) == ("changed", "next hop changed")
+    assert 'type="next hop changed"' in files[1].read_text()
+
+
+def test_verify_of_a_snippet_that_fails_says_what_it_showed_until_then(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An assertion that no longer holds, and the difference behind it."""
+    runner.update([])
+    lab.on("node01", "ip route", stdout="10.0.0.0/8 dev eth0\n")
+    capsys.readouterr()
+    assert runner.verify([]).failed == ["demo/routes"]
+    shown = capsys.readouterr().out
+    assert "this does not hold" in shown
+    assert "node01: the route to default is missing\n" in shown
+    assert "node01: the route to 10.0.0.0/8 was not there before\n" in shown
+
+
+def test_a_claim_that_no_output_shows_is_named(lab: Lab, write: Write) -> None:
+    """What a snippet asserts of quiet answers has no line in its transcript."""
+    quiet = 'assert cluster.node("node01").quiet("cat x").stdout == "1"\n'
+    write("snippets/demo/routes.py", ROUTE + quiet)
+    lab.on("node01", "cat x", stdout="1")
+    runner.update([])
+    lab.on("node01", "cat x", stdout="2")
+    verdict = runner.judge(snippets.find("routes"))
+    (finding,) = verdict.findings
+    assert (verdict.result, finding.kind, finding.subject) == ("failed", "claim broken", quiet.strip())
+
+
+def test_a_report_that_cannot_be_written_stops_before_the_lab_is_asked(
+    lab: Lab, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes later would be too late."""
+    monkeypatch.setattr(carriers, "connect", lambda: pytest.fail("the lab was asked"))
+    with pytest.raises(LabError, match="there is no folder"):
+        runner.verify([], json_file=project / "no/report.json")
