@@ -299,6 +299,9 @@ class _Pipe:
                 stdin.write(struct.pack("I", len(data)) + data)
                 stdin.flush()
             except OSError:
+                self.ended = True
+            # A process that dies may close its output first, and so take a question that it never answers.
+            if self.ended:
                 self._refuse()
         # Closing flushes again, and fails again when the helper is gone.
         with contextlib.suppress(OSError):

@@ -110,6 +110,13 @@ def test_a_helper_that_ends_is_an_error_and_started_again() -> None:
     netlink.close()
 
 
+def test_a_question_that_a_dying_helper_still_took_is_answered() -> None:
+    """Its output ends before its input does: the question can be written, and nobody answers it."""
+    netlink = Netlink("node01", ["sh", "-c", "exec >&-; exec cat >/dev/null"], timeout=5)
+    with pytest.raises(LabError, match="the helper there ended"):
+        netlink.links()
+
+
 def test_an_unreachable_node_is_an_error() -> None:
     """The words of ssh are shown."""
     netlink = Netlink("node01/pod2", ["sh", "-c", "echo Connection refused >&2; exit 255"])
