@@ -3,11 +3,14 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from fakes import Memory
 
+from lab.capture import Answer, read_record
 from lab.errors import LabError
-from lab.netlink import Address, Link, Neighbour, Netlink, Route
+from lab.netlink import Address, Link, Neighbour, Netlink, Route, _link
 
 BUILD = """
 ip link set lo up
@@ -78,6 +81,39 @@ def test_addresses_and_neighbours(network: Netlink) -> None:
     """Addresses have their length, neighbours their state."""
     assert Address("10.9.0.2/24", "veth0", "global") in network.addresses()
     assert network.neighbours() == [Neighbour("10.9.0.1", "veth0", "ee:ee:ee:ee:ee:ee", "PERMANENT")]
+
+
+def test_a_tunnel_has_no_mac() -> None:
+    """Its address is an IPv4 address, whatever length pyroute2 gives it."""
+    entry = {"ifname": "tunl0", "index": 2, "mtu": 1480, "address": "00:00:00:00:08:00"}
+    assert _link({**entry, "linkinfo": {"kind": "ipip"}}).mac is None
+    assert _link({**entry, "linkinfo": {"kind": "veth"}}).mac == "00:00:00:00:08:00"
+
+
+def test_what_was_recorded_is_recalled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same dataclasses come back, without a helper and without pyroute2."""
+    monkeypatch.setenv("LAB_RECORD", str(tmp_path / "record"))
+    netlink = Netlink("here", ["sh", "-c"])
+    links, routes = netlink.links(), netlink.routes()
+    netlink.close()
+    told = [event for event in read_record(tmp_path / "record") if isinstance(event, Answer)]
+    assert [(answer.source, answer.where, answer.question) for answer in told] == [
+        ("netlink", "here", "links"),
+        ("netlink", "here", "routes main"),
+    ]
+    memory = Memory(told)
+    again = Netlink("here", [], recorded=memory)
+    assert (again.links(), again.routes()) == (links, routes)
+    assert again._pipe is None
+    assert "lo" in [link.name for link in links]
+
+
+def test_a_record_of_another_form_is_an_error() -> None:
+    """A field that is new or gone is told, with the command that helps."""
+    memory = Memory([Answer("netlink", "node01", "addresses", [{"address": "10.0.0.1/32"}])])
+    with pytest.raises(LabError, match="the recorded addresses have another form") as caught:
+        Netlink("node01", [], recorded=memory).addresses()
+    assert "lab update" in caught.value.hint
 
 
 def test_the_hosts_own_links_can_be_read() -> None:
