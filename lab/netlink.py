@@ -39,6 +39,8 @@ while (h:=i.read(4)): s.sendto(i.read(struct.unpack("I",h)[0]),(0,0))
 TABLES = {"default": 253, "main": 254, "local": 255}
 IPV4 = 2
 _ONLINK = 4
+# What the kernel learned about one destination, such as a smaller MTU: no route, and `ip route` leaves it out, too.
+_CLONED = 0x200
 # Their "address" is an IPv4 address, which pyroute2 shows like an Ethernet address.
 _TUNNELS = {"ipip", "gre", "sit"}
 _NLMSG_ERROR = 2
@@ -167,7 +169,8 @@ class Netlink:
 
         def read(ip: Any) -> list[Route]:
             names = _link_names(ip)
-            return [_route(entry, names) for entry in ip.get_routes(family=IPV4, table=number)]
+            entries = ip.get_routes(family=IPV4, table=number)
+            return [_route(entry, names) for entry in entries if not entry["flags"] & _CLONED]
 
         return self._entries(Route, f"routes {table}", read)
 

@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fakes import Memory
@@ -81,6 +82,17 @@ def test_addresses_and_neighbours(network: Netlink) -> None:
     """Addresses have their length, neighbours their state."""
     assert Address("10.9.0.2/24", "veth0", "global") in network.addresses()
     assert network.neighbours() == [Neighbour("10.9.0.1", "veth0", "ee:ee:ee:ee:ee:ee", "PERMANENT")]
+
+
+def test_what_the_kernel_learned_is_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ping that was too large leaves a destination with a smaller MTU, which the kernel lists among its routes."""
+    route = {"dst": "10.0.0.0", "dst_len": 8, "oif": 2, "proto": 3, "type": 1, "scope": 0, "flags": 4}
+    learned = {**route, "dst": "10.0.0.1", "dst_len": 32, "flags": 0x204}
+    kernel = SimpleNamespace(
+        get_links=lambda: [{"index": 2, "ifname": "eth0"}], get_routes=lambda family, table: (route, learned)
+    )
+    monkeypatch.setattr(Netlink, "_ask", lambda self, read: read(kernel))
+    assert [entry.dst for entry in Netlink("node01", []).routes()] == ["10.0.0.0/8"]
 
 
 def test_a_tunnel_has_no_mac() -> None:
