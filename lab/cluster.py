@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
 
 class Cluster:
-    """The running cluster.
+    """The running cluster, or on replay its captures.
+
+    ```python
+    from lab import cluster
+
+    for node in cluster.nodes:
+        print(node.name, node.address)
+        #> controlplane 192.168.56.10
+        #> node01 192.168.56.11
+        #> node02 192.168.56.12
+    ```
 
     Args:
         connect: Gives the carrier of the running lab; for tests.
@@ -111,6 +121,14 @@ class Cluster:
 
     def read(self, path: str) -> "Object | None":
         """An object as the API server has it, without loading a client's types; None when there is none.
+
+        ```python
+        from lab import cluster
+
+        found = cluster.read("/api/v1/namespaces/default/pods/pod2")
+        print(found["spec"]["nodeName"], found["status"]["podIP"])
+        #> node01 172.16.196.148
+        ```
 
         Args:
             path: Such as `/api/v1/namespaces/default/pods/pod2`.

@@ -89,6 +89,15 @@ def _hint(result: CommandResult) -> str:
 class Node:
     """One node.
 
+    ```python
+    from lab import cluster
+
+    node01 = cluster.node("node01")
+    out = node01.run("ip route show 172.16.196.148")
+    print(out.lines)
+    #> ['172.16.196.148 dev calibd2348b4f67 scope link']
+    ```
+
     Attributes:
         name: As in cluster.yaml and in the prompt.
         address: Its own address in the node network.
@@ -179,13 +188,33 @@ class Node:
     def routes(self, table: str | int = "main") -> list["Route"]:
         """The IPv4 routes of a table, in the kernel's order.
 
+        ```python
+        from lab import cluster
+
+        for route in cluster.node("node01").routes():
+            if route.proto == "bird":
+                print(route.type, route.dst, route.gateway, route.dev)
+                #> unicast 172.16.49.64/26 192.168.56.10 tunl0
+                #> unicast 172.16.140.64/26 192.168.56.12 tunl0
+                #> blackhole 172.16.196.128/26 None None
+        ```
+
         Args:
             table: `main`, `local`, `default` or a number.
         """
         return self._netlink.routes(table)
 
     def links(self) -> list["Link"]:
-        """The network interfaces."""
+        """The network interfaces.
+
+        ```python
+        from lab import cluster
+
+        mtu = {x.name: x.mtu for x in cluster.node("node01").links()}
+        print(mtu["eth0"], mtu["tunl0"])
+        #> 1500 1480
+        ```
+        """
         return self._netlink.links()
 
     def addresses(self) -> list["Address"]:
