@@ -67,6 +67,7 @@ down: ## End the lab
 .PHONY: update
 update: ## Run snippets on the lab and keep what they print; SNIPPET=chapter/name for one
 	@$(BIN)/lab update $(SNIPPET)
+	@$(BIN)/pytest -q tests/docs/test_docs_examples.py --update-examples
 
 .PHONY: verify
 verify: ## Run snippets on the lab and compare with what is kept

@@ -3,8 +3,11 @@
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from http.client import responses
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
+from lab.capture import Recorded, answer
 from lab.carriers import Carrier
 from lab.errors import LabError
 
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that one request to the API server may take."""
+
+KEPT_OUT = "<secret>"
+"""Stands in place of each value of a Secret: snippets never see one, so that no record can hold one."""
 
 Object = dict[str, Any]
 
@@ -67,16 +73,138 @@ def api_client(carrier: Carrier) -> "ApiClient":
     return api
 
 
+def recorded_client(carrier: Carrier) -> "ApiClient":
+    """A client for snippets: what the API server answers is put on record, and on replay recalled.
+
+    In both cases a snippet sees the recorded form: without the bookkeeping of
+    field managers, and without the values of Secrets. Watches go past the record.
+
+    Raises:
+        LabError: The kubeconfig cannot be read.
+    """
+    from kubernetes.client import ApiClient, Configuration
+
+    recorded = carrier.recorded
+    api = api_client(carrier) if recorded is None else ApiClient(Configuration(host="http://replay"))
+    send: Callable[..., Any] = api.rest_client.request
+
+    def request(method: str, url: str, **more: Any) -> Any:
+        address = urlsplit(url)
+        question = f"{address.path}?{address.query}" if address.query else address.path
+        if recorded is None and ("watch=true" in address.query or "follow=true" in address.query):
+            return send(method, url, **more)
+        reply = answer(recorded, "api", "", f"{method} {question}", lambda: _reply(send(method, url, **more)))
+        return _response(reply)
+
+    setattr(api.rest_client, "request", request)  # noqa: B010, mypy refuses a plain assignment
+    return api
+
+
+def read(recorded: Recorded | None, client: "Callable[[], ApiClient]", path: str) -> Object | None:
+    """One object as a plain dict; on replay without loading the client, which takes longer than all the rest.
+
+    Args:
+        recorded: Answers that stand in for the API server.
+        client: Gives the client to ask with otherwise, as `recorded_client` made it.
+        path: Where the object is, such as `/api/v1/nodes/node01`.
+
+    Returns:
+        The object, or None when there is none.
+
+    Raises:
+        LabError: The API server refused or does not answer.
+    """
+    reply = recorded.recall("api", "", f"GET {path}") if recorded is not None else _get(client(), path)
+    if reply["status"] == 404:
+        return None
+    if reply["status"] >= 300:
+        raise _refused(reply["status"], reply.get("body"), f"reading {path}")
+    return dict(reply["body"])
+
+
+def _get(client: "ApiClient", path: str) -> Object:
+    from urllib3.exceptions import HTTPError
+
+    request: Callable[..., Any] = client.param_serialize
+    send: Callable[..., Any] = client.call_api
+    try:
+        accept = {"Accept": "application/json"}
+        return _reply(send(*request("GET", path, header_params=accept, auth_settings=["BearerToken"])))
+    except (HTTPError, OSError) as error:
+        raise LabError(
+            f"reading {path}: the API server does not answer", detail=str(error), hint="lab status"
+        ) from None
+
+
+def _reply(response: Any) -> Object:
+    """What is kept of an answer: its status, and its body as JSON or else as text."""
+    text = response.read().decode(errors="replace")
+    try:
+        return {"status": response.status, "body": _kept(json.loads(text))}
+    except ValueError:
+        return {"status": response.status, "text": text}
+
+
+def _kept(body: Any, kind: str = "") -> Any:
+    """An object or list as it is recorded; an item of a list does not say itself of which kind it is."""
+    if not isinstance(body, dict):
+        return body
+    kind = str(body.get("kind") or kind)
+    if isinstance(body.get("items"), list):
+        return {**body, "items": [_kept(item, kind.removesuffix("List")) for item in body["items"]]}
+    metadata = body.get("metadata")
+    if isinstance(metadata, dict):
+        body = {**body, "metadata": _without(metadata, "managedFields")}
+    return _secret_kept_out(body) if kind == "Secret" else body
+
+
+def _secret_kept_out(secret: Object) -> Object:
+    """A Secret with its keys and without their values, which its annotation repeats."""
+    metadata = dict(secret.get("metadata") or {})
+    notes = _without(metadata.get("annotations") or {}, "kubectl.kubernetes.io/last-applied-configuration")
+    hidden: Object = {
+        name: dict.fromkeys(secret[name] or {}, KEPT_OUT) for name in ("data", "stringData") if name in secret
+    }
+    return {**secret, **hidden, "metadata": {**metadata, "annotations": notes}}
+
+
+def _without(mapping: Object, key: str) -> Object:
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def _response(reply: Object) -> Any:
+    """An answer as the client's own transport gives it."""
+    from kubernetes.client.rest import RESTResponse
+    from urllib3 import HTTPResponse
+
+    is_json = "body" in reply
+    text = json.dumps(reply["body"]) if is_json else str(reply["text"])
+    new_response: Callable[..., Any] = RESTResponse
+    return new_response(
+        HTTPResponse(
+            body=text.encode(),
+            headers={"Content-Type": "application/json" if is_json else "text/plain"},
+            status=reply["status"],
+            reason=responses.get(reply["status"], ""),
+        )
+    )
+
+
 def api_failure(error: "ApiException", what: str) -> LabError:
     """What the API server refused, in one line instead of the client's forty."""
     try:
-        message = str(json.loads(error.body or "")["message"])
-    except (ValueError, KeyError, TypeError):
-        message = ""
+        body = json.loads(error.body or "")
+    except (ValueError, TypeError):
+        body = None
+    return _refused(error.status, body, what, error.reason)
+
+
+def _refused(status: int | None, body: Any, what: str, reason: str | None = None) -> LabError:
+    reason = reason or responses.get(status or 0, "")
     return LabError(
-        f"{what}: the API server answered {error.status} {error.reason}".rstrip(),
-        detail=message,
-        hint="is the lab up? see `lab status`" if not error.status else "",
+        f"{what}: the API server answered {status} {reason}".rstrip(),
+        detail=str(body.get("message", "")) if isinstance(body, dict) else "",
+        hint="" if status else "is the lab up? see `lab status`",
     )
 
 

@@ -1,13 +1,13 @@
-"""What a snippet did, step by step, and the transcript that a reader sees of it."""
+"""What a snippet did and was told, step by step, and the transcript that a reader sees of it."""
 
 import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lab.errors import LabError
 
@@ -30,6 +30,7 @@ class Step:
         pod: Name of the pod it ran in, or None for the node itself.
         background: Whether a `Started` came before it.
         early: The part of stderr that was shown when it started.
+        namespace: The pod's namespace, unless it is `default`.
     """
 
     node: str
@@ -42,11 +43,17 @@ class Step:
     pod: str | None = None
     background: bool = False
     early: str = ""
+    namespace: str | None = None
 
     @property
     def prompt(self) -> str:
         """The place as the prompt shows it: `node01`, or `node01/pod2` in a pod."""
         return f"{self.node}/{self.pod}" if self.pod else self.node
+
+    @property
+    def place(self) -> str:
+        """The place, told apart from all others: `node01/pod2`, or `node01/kube-system/dns` in another namespace."""
+        return "/".join(filter(None, (self.node, self.namespace, self.pod)))
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,66 @@ class Started:
     started: bool = field(default=True, init=False)
 
 
-Event = Step | Started
+@dataclass(frozen=True)
+class Answer:
+    """What was answered to anything that is not a step: on the receipt, never in the transcript.
+
+    Attributes:
+        source: What was asked: `command` (one that the lab itself needed), `netlink` or `api`.
+        where: The place, such as `node01/pod2`; empty for the API server.
+        question: What was asked there.
+        reply: The answer, as JSON has it.
+    """
+
+    source: str
+    where: str
+    question: str
+    reply: Any
+
+
+Event = Step | Started | Answer
+
+
+class Recorded(Protocol):
+    """Recorded answers that stand in for nodes and API server."""
+
+    def recall(self, source: str, where: str, question: str) -> Any:
+        """The recorded reply.
+
+        Raises:
+            LabError: There is none; says what is known.
+        """
+
+
+def answer(recorded: Recorded | None, source: str, where: str, question: str, ask: Callable[[], Any]) -> Any:
+    """A reply as JSON has it: asked now and put on record, or recalled.
+
+    Every source that is not a step asks through this.
+
+    Args:
+        recorded: Answers that stand in for the source, or None to ask it.
+        source: As in `Answer`.
+        where: As in `Answer`.
+        question: As in `Answer`.
+        ask: Asks the source itself.
+
+    Raises:
+        LabError: The recorded answers have none to this question.
+    """
+    if recorded is not None:
+        return recorded.recall(source, where, question)
+    reply = ask()
+    record(Answer(source, where, question, reply))
+    return reply
+
+
+def record(event: Event) -> None:
+    """Put an event on record when `LAB_RECORD` names a file."""
+    path = os.environ.get("LAB_RECORD")
+    if not path:
+        return
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(event)) + "\n")
 
 
 def clean(text: str) -> str:
@@ -103,6 +169,8 @@ class Transcript:
 
     def add(self, event: Event) -> str:
         """The text that this event adds; empty when it is not shown."""
+        if isinstance(event, Answer):
+            return ""
         if isinstance(event, Started):
             self._last = event
             return render_command(event.node, event.command) + clean(event.early)
@@ -143,23 +211,16 @@ class Console:
         if not step.background and step.shown:
             text = text.removeprefix(render_command(step.prompt, step.command))
         self._write(text)
-        self._record(step)
+        record(step)
 
     def start(self, started: Started) -> None:
         """Show and record that a background command runs."""
         self._write(self._page.add(started))
-        self._record(started)
+        record(started)
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
-
-    def _record(self, event: Event) -> None:
-        path = os.environ.get("LAB_RECORD")
-        if not path:
-            return
-        with open(path, "a", encoding="utf-8") as record:
-            record.write(json.dumps(asdict(event)) + "\n")
 
 
 def read_record(path: Path) -> list[Event]:
@@ -181,4 +242,6 @@ def read_record(path: Path) -> list[Event]:
 
 
 def _event(entry: dict[str, Any]) -> Event:
-    return Started(**entry) if entry.pop("started", False) else Step(**entry)
+    if entry.pop("started", False):
+        return Started(**entry)
+    return Answer(**entry) if "source" in entry else Step(**entry)

@@ -261,10 +261,14 @@ def reset() -> None:
 
 @main.command()
 @click.argument("snippet", shell_complete=complete_snippet)
-def run(snippet: str) -> None:
+@click.option("--carrier", help="What answers: `uml`, the running lab; or `replay`, the captures, without a lab.")
+def run(snippet: str, carrier: str | None) -> None:
     """Run one snippet and show its transcript."""
     from lab import runner
 
+    if carrier:
+        # The snippet's own process sees it too.
+        os.environ["LAB_CARRIER"] = carrier
     runner.run(snippet)
 
 

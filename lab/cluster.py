@@ -10,7 +10,8 @@ import linecache
 import os
 import sys
 from collections.abc import Callable
-from functools import cached_property
+from contextlib import ExitStack
+from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
@@ -22,12 +23,23 @@ from lab.node import CommandResult, Node
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, CoreV1Api, CustomObjectsApi, DiscoveryV1Api
 
+    from lab.api import Object
     from lab.pod import Pod
     from lab.spec import Spec
 
 
 class Cluster:
-    """The running cluster.
+    """The running cluster, or on replay its captures.
+
+    ```python
+    from lab import cluster
+
+    for node in cluster.nodes:
+        print(node.name, node.address)
+        #> controlplane 192.168.56.10
+        #> node01 192.168.56.11
+        #> node02 192.168.56.12
+    ```
 
     Args:
         connect: Gives the carrier of the running lab; for tests.
@@ -49,7 +61,7 @@ class Cluster:
         Raises:
             LabError: There is no such scenario, or it did not become ready.
         """
-        _explain_failures()
+        _begin()
         ready = os.environ.get("LAB_SCENARIO")
         if ready is not None:
             if ready != scenario:
@@ -58,9 +70,11 @@ class Cluster:
                     hint="write cluster.needs with the name itself, so that it can be read without running",
                 )
             return
+        carrier = self.carrier
+        if carrier.recorded is not None:
+            return
         from lab import scenario as scenarios
 
-        carrier = self._carrier
         if scenarios.present(scenario, carrier):
             scenarios.wait_ready(scenario, carrier)
         else:
@@ -73,10 +87,10 @@ class Cluster:
         Raises:
             LabError: There is no node of that name, or no lab is running.
         """
-        _explain_failures()
+        _begin()
         if name not in self._nodes:
             spec = self._spec.node(name)
-            self._nodes[name] = Node(name, self._carrier, address=spec.address)
+            self._nodes[name] = Node(name, self.carrier, address=spec.address)
         return self._nodes[name]
 
     @property
@@ -88,7 +102,7 @@ class Cluster:
         """One pod; it is looked up when its node, its address or its network is first asked for."""
         from lab.pod import Pod
 
-        _explain_failures()
+        _begin()
         return Pod(name, namespace, self)
 
     def kubectl(self, command: str, *, status: int = 0, timeout: float = 30.0) -> CommandResult:
@@ -104,6 +118,28 @@ class Cluster:
         """
         name = self._spec.control_plane.name
         return self.node(name).run(f"kubectl {command}", status=status, timeout=timeout)
+
+    def read(self, path: str) -> "Object | None":
+        """An object as the API server has it, without loading a client's types; None when there is none.
+
+        ```python
+        from lab import cluster
+
+        found = cluster.read("/api/v1/namespaces/default/pods/pod2")
+        print(found["spec"]["nodeName"], found["status"]["podIP"])
+        #> node01 172.16.196.148
+        ```
+
+        Args:
+            path: Such as `/api/v1/namespaces/default/pods/pod2`.
+
+        Raises:
+            LabError: The API server refused or does not answer.
+        """
+        from lab.api import read
+
+        _begin()
+        return read(self.carrier.recorded, lambda: self._api, path)
 
     @cached_property
     def core(self) -> "CoreV1Api":
@@ -128,16 +164,23 @@ class Cluster:
 
     @cached_property
     def _api(self) -> "ApiClient":
-        from lab.api import api_client
+        from lab.api import recorded_client
 
-        _explain_failures()
-        return api_client(self._carrier)
+        _begin()
+        return recorded_client(self.carrier)
 
     @cached_property
-    def _carrier(self) -> Carrier:
+    def carrier(self) -> Carrier:
+        """What carries the nodes; connected to when it is first asked for.
+
+        Raises:
+            LabError: No lab is running, or the captures that were asked for are not there.
+        """
         from lab import carriers
 
         carrier = (self._connect or carriers.connect)()
+        if carrier.recorded is None and main_snippet() is not None and "LAB_RECORD" not in os.environ:
+            _take_turn()
         # First of all: an ordinary user's process can only enter while it has one thread.
         carrier.enter()
         return carrier
@@ -152,13 +195,52 @@ class Cluster:
 cluster = Cluster()
 
 
-def _explain_failures() -> None:
-    """From here on, a failing snippet ends with a message about its line, not with a traceback."""
-    if sys.excepthook is sys.__excepthook__ and _main_snippet() is not None:
+@cache
+def _begin() -> None:
+    """Take the options of a snippet that runs by hand.
+
+    From here on, its failure ends with a message about its line, not with a traceback.
+    """
+    if main_snippet() is None:
+        return
+    if sys.excepthook is sys.__excepthook__:
         sys.excepthook = explain
+    name = carrier_option(sys.argv[1:])
+    if name:
+        os.environ["LAB_CARRIER"] = name
 
 
-def _main_snippet() -> Path | None:
+def carrier_option(words: list[str]) -> str | None:
+    """The name in `--carrier NAME`, the one option that every snippet has; None without it.
+
+    Raises:
+        LabError: There is something else on the command line.
+    """
+    match words:
+        case []:
+            return None
+        case ["--carrier", name]:
+            return name
+        case [word] if word.startswith("--carrier="):
+            return word.removeprefix("--carrier=")
+    raise LabError(
+        f"a snippet takes no `{' '.join(words)}`",
+        hint="its one option is `--carrier NAME`; `--carrier replay` needs no lab",
+    )
+
+
+def _take_turn() -> None:
+    """Keep `lab run, update and verify` and other snippets out until this process ends."""
+    from lab import runner
+
+    turn = ExitStack()
+    turn.enter_context(runner._alone())
+    # What is registered later, the removal of a scenario, happens before.
+    atexit.register(turn.close)
+
+
+def main_snippet() -> Path | None:
+    """The snippet that this process was started with; None for any other program."""
     from lab import paths
 
     main = getattr(sys.modules.get("__main__"), "__file__", None)
@@ -184,7 +266,7 @@ def explain(kind: type[BaseException], error: BaseException, trace: TracebackTyp
 
 
 def _last_frame_of_snippet(trace: TracebackType | None) -> FrameType | None:
-    main = _main_snippet()
+    main = main_snippet()
     found = None
     while trace is not None:
         if main and Path(trace.tb_frame.f_code.co_filename).resolve() == main:

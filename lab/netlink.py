@@ -15,10 +15,14 @@ import struct
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from lab.capture import Recorded, answer
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # Runs on the node. Each message is a length and the bytes of one netlink datagram.
 NODE = """\
@@ -35,9 +39,13 @@ while (h:=i.read(4)): s.sendto(i.read(struct.unpack("I",h)[0]),(0,0))
 TABLES = {"default": 253, "main": 254, "local": 255}
 IPV4 = 2
 _ONLINK = 4
+# What the kernel learned about one destination, such as a smaller MTU: no route, and `ip route` leaves it out, too.
+_CLONED = 0x200
+# Their "address" is an IPv4 address, which pyroute2 shows like an Ethernet address.
+_TUNNELS = {"ipip", "gre", "sit"}
 _NLMSG_ERROR = 2
 
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -132,10 +140,20 @@ class Netlink:
         command: The local command line that runs a remote command given as its last argument.
         enter: Put before the helper's command line on the node, such as `nsenter -t 42 -n `.
         timeout: Seconds that one question may take.
+        recorded: Answers that stand in for the node, or None to ask it.
     """
 
-    def __init__(self, owner: str, command: list[str], *, enter: str = "", timeout: float = 15.0) -> None:
+    def __init__(
+        self,
+        owner: str,
+        command: list[str],
+        *,
+        enter: str = "",
+        timeout: float = 15.0,
+        recorded: Recorded | None = None,
+    ) -> None:
         self._owner = owner
+        self._recorded = recorded
         self._command = [*command, f"exec {enter}python3 -uc {shlex.quote(NODE)}"]
         self._timeout = timeout
         self._pipe: _Pipe | None = None
@@ -151,13 +169,14 @@ class Netlink:
 
         def read(ip: Any) -> list[Route]:
             names = _link_names(ip)
-            return [_route(entry, names) for entry in ip.get_routes(family=IPV4, table=number)]
+            entries = ip.get_routes(family=IPV4, table=number)
+            return [_route(entry, names) for entry in entries if not entry["flags"] & _CLONED]
 
-        return self._ask(read)
+        return self._entries(Route, f"routes {table}", read)
 
     def links(self) -> list[Link]:
         """The network interfaces."""
-        return self._ask(lambda ip: [_link(entry) for entry in ip.get_links()])
+        return self._entries(Link, "links", lambda ip: [_link(entry) for entry in ip.get_links()])
 
     def addresses(self) -> list[Address]:
         """The IPv4 addresses of all interfaces."""
@@ -166,7 +185,7 @@ class Netlink:
             names = _link_names(ip)
             return [_address(entry, names) for entry in ip.get_addr(family=IPV4)]
 
-        return self._ask(read)
+        return self._entries(Address, "addresses", read)
 
     def neighbours(self) -> list[Neighbour]:
         """The IPv4 neighbours of all interfaces."""
@@ -175,7 +194,7 @@ class Netlink:
             names = _link_names(ip)
             return [_neighbour(entry, names) for entry in ip.get_neighbours(family=IPV4)]
 
-        return self._ask(read)
+        return self._entries(Neighbour, "neighbours", read)
 
     def close(self) -> None:
         """End the helper on the node."""
@@ -185,7 +204,28 @@ class Netlink:
             self._pipe.close()
         self._iproute = self._pipe = None
 
-    def _ask(self, question: Callable[[Any], T]) -> T:
+    def _entries(self, kind: type[T], question: str, read: Callable[[Any], list[T]]) -> list[T]:
+        """Every question goes this way: its answer is put on record, in our words and not in the kernel's bytes.
+
+        So a record is small, readable in a diff, and needs no pyroute2 to be understood.
+        """
+        reply = answer(
+            self._recorded,
+            "netlink",
+            self._owner,
+            question,
+            lambda: [asdict(entry) for entry in self._ask(read)],
+        )
+        try:
+            return [kind(**entry) for entry in reply]
+        except TypeError as error:
+            raise LabError(
+                f"{self._owner}: the recorded {question} have another form than this version of `lab` reads",
+                detail=str(error),
+                hint="capture it again: lab update",
+            ) from None
+
+    def _ask(self, question: Callable[[Any], list[T]]) -> list[T]:
         """Ask one question; a helper that is gone or silent becomes a LabError and a new start next time."""
         if self._iproute is None:
             self._open()
@@ -299,6 +339,9 @@ class _Pipe:
                 stdin.write(struct.pack("I", len(data)) + data)
                 stdin.flush()
             except OSError:
+                self.ended = True
+            # A process that dies may close its output first, and so take a question that it never answers.
+            if self.ended:
                 self._refuse()
         # Closing flushes again, and fails again when the helper is gone.
         with contextlib.suppress(OSError):
@@ -367,14 +410,14 @@ def _route(entry: Any, names: dict[int, str]) -> Route:
 
 def _link(entry: Any) -> Link:
     info = entry.get("linkinfo")
+    kind = info.get("kind") if info else None
     mac = entry.get("address")
     return Link(
         name=str(entry.get("ifname")),
         index=int(entry["index"]),
-        kind=info.get("kind") if info else None,
+        kind=kind,
         mtu=int(entry.get("mtu")),
-        # A tunnel's "address" is an IPv4 address: four bytes, not six.
-        mac=mac if mac and len(mac) == 17 else None,
+        mac=mac if mac and len(mac) == 17 and kind not in _TUNNELS else None,
         state=str(entry.get("operstate") or "UNKNOWN"),
         peer_index=entry.get("link") or None,
         netns_id=entry.get("link_netnsid"),

@@ -7,12 +7,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-from lab.capture import Console, Started, Step, clean
+from lab.capture import Console, Started, Step, answer, clean
 from lab.carriers import Carrier, Completed
 from lab.errors import LabError
 
@@ -89,6 +89,15 @@ def _hint(result: CommandResult) -> str:
 class Node:
     """One node.
 
+    ```python
+    from lab import cluster
+
+    node01 = cluster.node("node01")
+    out = node01.run("ip route show 172.16.196.148")
+    print(out.lines)
+    #> ['172.16.196.148 dev calibd2348b4f67 scope link']
+    ```
+
     Attributes:
         name: As in cluster.yaml and in the prompt.
         address: Its own address in the node network.
@@ -137,7 +146,7 @@ class Node:
         """
         end = time.monotonic() + timeout
         while True:
-            done = self.ask(command, timeout=max(1.0, end - time.monotonic()))
+            done = self._send(command, timeout=max(1.0, end - time.monotonic()))
             if done.status == 0:
                 return self._finish(command, done, shown=False)
             if time.monotonic() >= end:
@@ -164,7 +173,8 @@ class Node:
             CommandError: The command ended with another status.
             LabError: It never said that it is ready.
         """
-        return Background(
+        kind = Background if self._carrier.recorded is None else Recalled
+        return kind(
             self,
             self._carrier,
             self._console,
@@ -178,13 +188,33 @@ class Node:
     def routes(self, table: str | int = "main") -> list["Route"]:
         """The IPv4 routes of a table, in the kernel's order.
 
+        ```python
+        from lab import cluster
+
+        for route in cluster.node("node01").routes():
+            if route.proto == "bird":
+                print(route.type, route.dst, route.gateway, route.dev)
+                #> unicast 172.16.49.64/26 192.168.56.10 tunl0
+                #> unicast 172.16.140.64/26 192.168.56.12 tunl0
+                #> blackhole 172.16.196.128/26 None None
+        ```
+
         Args:
             table: `main`, `local`, `default` or a number.
         """
         return self._netlink.routes(table)
 
     def links(self) -> list["Link"]:
-        """The network interfaces."""
+        """The network interfaces.
+
+        ```python
+        from lab import cluster
+
+        mtu = {x.name: x.mtu for x in cluster.node("node01").links()}
+        print(mtu["eth0"], mtu["tunl0"])
+        #> 1500 1480
+        ```
+        """
         return self._netlink.links()
 
     def addresses(self) -> list["Address"]:
@@ -197,33 +227,45 @@ class Node:
 
     @cached_property
     def _netlink(self) -> "Netlink":
-        from lab.netlink import Netlink
-
-        return Netlink(self.name, self._carrier.ssh_command(self.name))
+        return self._netlink_in("", self.name)
 
     def netlink_of(self, pid: int, owner: str) -> "Netlink":
         """Netlink in the network namespace of a process on this node.
 
         Args:
             pid: Number of the process.
-            owner: Whose namespace it is, for messages.
+            owner: Whose namespace it is, for messages and for the record.
         """
+        return self._netlink_in(f"nsenter -t {pid} -n ", owner)
+
+    def _netlink_in(self, enter: str, owner: str) -> "Netlink":
         from lab.netlink import Netlink
 
-        return Netlink(owner, self._carrier.ssh_command(self.name), enter=f"nsenter -t {pid} -n ")
+        recorded = self._carrier.recorded
+        command = self._carrier.ssh_command(self.name) if recorded is None else []
+        return Netlink(owner, command, enter=enter, recorded=recorded)
 
     def ask(self, command: str, *, timeout: float = 10.0) -> Completed:
-        """Run a command for the lab itself: neither shown nor on the receipt, whatever its exit status.
-
-        This is the one place where a command leaves for the node.
+        """Run a command for the lab itself: no step of the snippet, whatever its exit status.
 
         Raises:
             LabError: The node could not be reached.
         """
+        reply = answer(
+            self._carrier.recorded,
+            "command",
+            self.name,
+            command,
+            lambda: asdict(self._send(command, timeout=timeout)),
+        )
+        return Completed(**reply)
+
+    def _send(self, command: str, *, timeout: float) -> Completed:
+        """The one place where a command leaves for the node."""
         return self._carrier.execute(self.name, ENVIRONMENT + command, timeout=timeout)
 
     def _run(self, command: str, *, status: int, timeout: float, shown: bool) -> CommandResult:
-        result = self._finish(command, self.ask(command, timeout=timeout), shown=shown)
+        result = self._finish(command, self._send(command, timeout=timeout), shown=shown)
         if result.status != status:
             raise CommandError(result, expected=status, timeout=timeout)
         return result
@@ -308,7 +350,10 @@ class Background:
         except subprocess.TimeoutExpired:
             self._kill()
             status = TIMED_OUT
-        self._settle(status)
+        self._stdout.join()
+        self._stderr.join()
+        seconds = time.monotonic() - self._begun
+        self._settle(Completed(status, self._stdout.text, self._stderr.text, seconds))
 
     def _remote(self) -> str:
         """The node's own shell tells its process id first, so that the command can be stopped later."""
@@ -353,16 +398,31 @@ class Background:
         self._stdout.join()
         self._stderr.join()
 
-    def _settle(self, status: int) -> None:
-        self._stdout.join()
-        self._stderr.join()
-        seconds = time.monotonic() - self._begun
-        out, err = self._stdout.text, self._stderr.text
-        name = self._node.name
-        self._console.finish(Step(name, self._command, status, out, err, seconds, background=True, early=self._early))
-        self._result = CommandResult(name, self._command, status, out, err, seconds)
-        if status != self._status:
+    def _settle(self, done: Completed) -> None:
+        words = (self._node.name, self._command, done.status, done.stdout, done.stderr, done.seconds)
+        self._console.finish(Step(*words, background=True, early=self._early))
+        self._result = CommandResult(*words)
+        if done.status != self._status:
             raise CommandError(self._result, expected=self._status, timeout=self._timeout)
+
+
+class Recalled(Background):
+    """A background command whose end is on record: nothing runs."""
+
+    def __enter__(self) -> Background:
+        recorded = self._carrier.recorded
+        assert recorded is not None
+        reply = dict(recorded.recall("background", self._node.name, self._command))
+        self._early = reply.pop("early")
+        self._done = Completed(**reply)
+        self._console.start(Started(self._node.name, self._command, self._early))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._settle(self._done)
 
 
 class _Reader:

@@ -5,13 +5,14 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lab.api import Object
 from lab.capture import Step
 from lab.carriers import Completed
 from lab.errors import LabError
 from lab.node import CONSOLE, TIMED_OUT, CommandError, CommandResult, Node
 
 if TYPE_CHECKING:
-    from kubernetes.client import CoreV1Api, V1Pod
+    from kubernetes.client import CoreV1Api
 
     from lab.cluster import Cluster
     from lab.netlink import Address, Link, Neighbour, Netlink, Route
@@ -42,13 +43,13 @@ class Pod:
         Raises:
             LabError: There is no such pod, or it is not on a node yet.
         """
-        name = self._object.spec.node_name if self._object.spec else None
+        name = self._object.get("spec", {}).get("nodeName")
         if not name:
             raise LabError(
                 f"pod {self.namespace}/{self.name} is not on a node yet",
                 hint=f"see `lab kubectl -- -n {self.namespace} describe pod {self.name}`",
             )
-        return self._cluster.node(name)
+        return self._cluster.node(str(name))
 
     @cached_property
     def address(self) -> str:
@@ -57,7 +58,7 @@ class Pod:
         Raises:
             LabError: There is no such pod, or it has no address yet.
         """
-        address = self._object.status.pod_ip if self._object.status else None
+        address = self._object.get("status", {}).get("podIP")
         if not address:
             raise LabError(
                 f"pod {self.namespace}/{self.name} has no address yet",
@@ -72,8 +73,8 @@ class Pod:
         Raises:
             LabError: No container of it runs.
         """
-        statuses = (self._object.status.container_statuses if self._object.status else None) or []
-        container = (statuses[0].container_id or "").partition("://")[2] if statuses else ""
+        statuses = self._object.get("status", {}).get("containerStatuses") or [{}]
+        container = str(statuses[0].get("containerID") or "").partition("://")[2]
         if container:
             # Every process names its container in its cgroup, whatever the runtime is.
             found = self.node.ask(f"grep -ls {container} /proc/[0-9]*/cgroup").stdout.splitlines()
@@ -98,13 +99,30 @@ class Pod:
         """
         node = self.node.name
         CONSOLE.announce(f"{node}/{self.name}", command)
-        done = execute(self._cluster.core, self.namespace, self.name, self._container, command, timeout=timeout)
-        step = Step(node, command, done.status, done.stdout, done.stderr, done.seconds, pod=self.name)
+        done = self._execute(command, timeout=timeout)
+        words = (node, command, done.status, done.stdout, done.stderr, done.seconds)
+        step = Step(*words, pod=self.name, namespace=self._elsewhere)
         CONSOLE.finish(step)
         result = CommandResult(step.prompt, command, done.status, done.stdout, done.stderr, done.seconds)
         if done.status != status:
             raise CommandError(result, expected=status, timeout=timeout)
         return result
+
+    def _execute(self, command: str, *, timeout: float) -> Completed:
+        recorded = self._cluster.carrier.recorded
+        if recorded is not None:
+            return Completed(**recorded.recall("command", self._place, command))
+        return execute(self._cluster.core, self.namespace, self.name, self._container, command, timeout=timeout)
+
+    @property
+    def _elsewhere(self) -> str | None:
+        """Its namespace, when it must be named to tell the pod apart."""
+        return self.namespace if self.namespace != "default" else None
+
+    @property
+    def _place(self) -> str:
+        """As `Step.place` has it."""
+        return "/".join(filter(None, (self.node.name, self._elsewhere, self.name)))
 
     def routes(self, table: str | int = "main") -> list["Route"]:
         """The IPv4 routes in its network namespace."""
@@ -124,28 +142,21 @@ class Pod:
 
     @cached_property
     def _netlink(self) -> "Netlink":
-        return self.node.netlink_of(self.pid, f"{self.node.name}/{self.name}")
+        return self.node.netlink_of(self.pid, self._place)
 
     @cached_property
     def _container(self) -> str:
-        containers = self._object.spec.containers if self._object.spec else []
-        return str(containers[0].name)
+        return str(self._object["spec"]["containers"][0]["name"])
 
     @cached_property
-    def _object(self) -> "V1Pod":
-        from kubernetes.client import ApiException
-
-        from lab.api import api_failure
-
-        try:
-            return self._cluster.core.read_namespaced_pod(self.name, self.namespace)
-        except ApiException as error:
-            if error.status == 404:
-                raise LabError(
-                    f"there is no pod {self.name!r} in namespace {self.namespace!r}",
-                    hint='does the snippet call cluster.needs("...") with the scenario that makes it?',
-                ) from None
-            raise api_failure(error, f"reading pod {self.namespace}/{self.name}") from None
+    def _object(self) -> Object:
+        found = self._cluster.read(f"/api/v1/namespaces/{self.namespace}/pods/{self.name}")
+        if found is None:
+            raise LabError(
+                f"there is no pod {self.name!r} in namespace {self.namespace!r}",
+                hint='does the snippet call cluster.needs("...") with the scenario that makes it?',
+            )
+        return found
 
 
 def execute(core: "CoreV1Api", namespace: str, pod: str, container: str, command: str, *, timeout: float) -> Completed:

@@ -1,11 +1,11 @@
-"""Receipts: what a transcript depends on, what was run for it, and whether it is still fresh."""
+"""Receipts: what a transcript depends on, what was asked and answered for it, and whether it is still fresh."""
 
 import hashlib
 import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from lab import paths
-from lab.capture import Step
+from lab.api import KEPT_OUT
+from lab.capture import Answer, Step
 from lab.errors import LabError
 from lab.snippets import Snippet
 
-SCHEMA = 1
+SCHEMA = 2
 
 PARTS = {
     "snippet": "the snippet itself",
@@ -38,9 +39,16 @@ _SECRETS = {
     # Six and sixteen characters with a digit among them: a name of that form has none.
     "a bootstrap token": r"(?<![\w.-])(?=[a-z.]*\d)[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])",
     "kubeadm's certificate key": r"--certificate-key[ =][0-9a-f]{64}",
-    "a password": r"(?i)\b(?:password|passwd|client-key-data|token-secret)[:=]\s*\S",
+    "a password": r"(?i)(?<![a-z])(?:password|passwd|client-key-data|token-secret)[\"']?\s*[:=]\s*[\"']?[^\s\"']",
+    "a Secret's data": r"(?s)\A(?=.*\bkind[\"']?:\s*[\"']?Secret(?:List)?\b)(?=.*\b(?:data|stringData)[\"']?:\s)",
     "a path of a home directory": r"/home/[a-z_][\w.-]*/",
 }
+
+_SECRET_FIELDS = {
+    "token", "password", "passwd", "cabundle",
+    "client-key-data", "client-certificate-data", "certificate-authority-data",
+}  # fmt: skip
+"""Fields of objects that hold a secret or a certificate, whatever it looks like."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,8 @@ class Receipt:
         key: Digest of all parts.
         parts: Digest of each thing that the transcript depends on; None for no scenario.
         out: Digest of the transcript.
-        steps: Every command with node, exit status, seconds and the digest of its raw output.
+        steps: Every command with node, exit status, seconds, its raw output and the digest of that.
+        answers: Every other question, by source and place, with its reply.
         schema: Version of this form.
     """
 
@@ -71,11 +80,16 @@ class Receipt:
     parts: Mapping[str, str | None]
     out: str
     steps: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SCHEMA
 
     def text(self) -> str:
-        """The file's content: sorted, so that equal receipts are equal files."""
-        return json.dumps(asdict(self), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+        """The file's content: sorted, so that equal receipts are equal files, and one line for each answer."""
+        entry = asdict(self)
+        lines = [json.dumps(answer, sort_keys=True, ensure_ascii=False) for answer in entry.pop("answers")]
+        answers = ",".join(f"\n    {line}" for line in lines) + ("\n  " if lines else "")
+        rest = json.dumps(entry, sort_keys=True, indent=2, ensure_ascii=False).removeprefix("{\n")
+        return f'{{\n  "answers": [{answers}],\n{rest}\n'
 
 
 def digest(data: bytes | str) -> str:
@@ -87,13 +101,23 @@ def make(
     snippet: Snippet,
     transcript: str,
     steps: Iterable[Step],
+    answers: Iterable[Answer] = (),
     *,
     carrier: str,
     versions: Mapping[str, str],
     commit: str | None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Receipt:
-    """The receipt of a run that just ended."""
+    """The receipt of a run that just ended.
+
+    Raises:
+        LabError: No nodes answered, but captures.
+    """
+    if carrier == "replay":
+        raise LabError(
+            f"{snippet.name}: a capture is made of what nodes answer, not of another capture",
+            hint="start a lab with `lab up`, and leave LAB_CARRIER and --carrier away",
+        )
     found = parts(snippet)
     return Receipt(
         snippet=snippet.name,
@@ -106,19 +130,44 @@ def make(
         parts=found,
         out=digest(transcript),
         steps=[_entry(step) for step in steps],
+        answers=list(_told(answers)),
     )
 
 
 def _entry(step: Step) -> dict[str, Any]:
-    raw = f"{step.stdout}\0{step.stderr}"
+    """A step as the receipt has it; what is as usual is left out."""
     entry = {
         "node": step.node,
         "command": step.command,
         "status": step.status,
         "seconds": round(step.seconds, 3),
-        "raw": digest(raw),
+        "stdout": step.stdout,
+        "stderr": step.stderr,
+        "raw": _raw(step.stdout, step.stderr),
     }
-    return entry | ({"pod": step.pod} if step.pod else {})
+    entry |= {"pod": step.pod} if step.pod else {}
+    entry |= {"namespace": step.namespace} if step.namespace else {}
+    entry |= {"background": True, "early": step.early} if step.background else {}
+    return entry | ({} if step.shown else {"shown": False})
+
+
+def _raw(stdout: str, stderr: str) -> str:
+    return digest(f"{stdout}\0{stderr}")
+
+
+def place(step: Mapping[str, Any]) -> str:
+    """Where a step of a receipt ran, as `Step.place` has it."""
+    return "/".join(filter(None, (step["node"], step.get("namespace"), step.get("pod"))))
+
+
+def _told(answers: Iterable[Answer]) -> Iterator[dict[str, Any]]:
+    """The answers as the receipt has them; the same answer to the same question again is not repeated."""
+    last: dict[tuple[str, str, str], Any] = {}
+    for answer in answers:
+        key = (answer.source, answer.where, answer.question)
+        if key not in last or last[key] != answer.reply:
+            last[key] = answer.reply
+            yield asdict(answer)
 
 
 def commit() -> str | None:
@@ -200,11 +249,18 @@ def load(snippet: Snippet) -> tuple[str, Receipt]:
         raise LabError(f"{snippet.name}: its capture is cut off or damaged", detail=str(error), hint=again) from None
     if not isinstance(entry, dict) or entry.get("schema") != SCHEMA:
         found = entry.get("schema") if isinstance(entry, dict) else None
+        age = "the older " if isinstance(found, int) and found < SCHEMA else ""
         raise LabError(
-            f"{snippet.name}: its receipt has schema {found}, this version of `lab` writes {SCHEMA}",
+            f"{snippet.name}: its receipt has {age}schema {found}, this version of `lab` reads {SCHEMA}",
             hint=again,
         )
     receipt = _parse(snippet, entry, again)
+    if any(_raw(step["stdout"], step["stderr"]) != step["raw"] for step in receipt.steps):
+        raise LabError(
+            f"{snippet.name}: the raw output in {snippet.receipt.name} is not what was captured",
+            detail="Its digest is another one: it was edited by hand.",
+            hint=f"see `git diff {snippet.receipt.name}`, or {again}",
+        )
     if receipt.out != digest(transcript):
         raise LabError(
             f"{snippet.name}: {snippet.out.name} is not what was captured",
@@ -218,10 +274,21 @@ def _parse(snippet: Snippet, entry: dict[str, Any], again: str) -> Receipt:
     wanted = set(Receipt.__dataclass_fields__)
     wrong = sorted(wanted - entry.keys()) + sorted(entry.keys() - wanted)
     mappings = all(isinstance(entry.get(name), dict) for name in ("parts", "versions"))
-    if wrong or not mappings or not isinstance(entry["steps"], list) or entry["snippet"] != snippet.name:
+    mappings &= _entries(entry, "steps", _STEP) and _entries(entry, "answers", _ANSWER)
+    if wrong or not mappings or entry["snippet"] != snippet.name:
         faults = f"missing or unknown: {', '.join(wrong)}" if wrong else "a field has the wrong type or name"
         raise LabError(f"{snippet.name}: {snippet.receipt.name} is not a receipt", detail=faults, hint=again)
     return Receipt(**entry)
+
+
+_STEP = {"node", "command", "status", "seconds", "stdout", "stderr", "raw"}
+_ANSWER = {"source", "where", "question", "reply"}
+
+
+def _entries(entry: dict[str, Any], name: str, fields: set[str]) -> bool:
+    """Whether a list has only mappings with at least these fields."""
+    found = entry.get(name)
+    return isinstance(found, list) and all(isinstance(item, dict) and fields <= item.keys() for item in found)
 
 
 def save(snippet: Snippet, transcript: str, receipt: Receipt) -> None:
@@ -230,8 +297,8 @@ def save(snippet: Snippet, transcript: str, receipt: Receipt) -> None:
     Raises:
         LabError: Something in them is secret, or the disk is full or read-only.
     """
-    for text, what in ((transcript, snippet.out.name), (receipt.text(), snippet.receipt.name)):
-        secret = find_secret(text)
+    for value, what in _saved(transcript, receipt, snippet):
+        secret = find_secret(value)
         if secret:
             raise LabError(
                 f"{snippet.name}: {what} would hold {secret}; nothing was written",
@@ -254,6 +321,19 @@ def save(snippet: Snippet, transcript: str, receipt: Receipt) -> None:
             path.unlink(missing_ok=True)
 
 
+def _saved(transcript: str, receipt: Receipt, snippet: Snippet) -> Iterator[tuple[Any, str]]:
+    """Everything that would be written, each part with where it would stand."""
+    entry, name = asdict(receipt), snippet.receipt.name
+    yield transcript, snippet.out.name
+    # By number: a command may hold the secret itself.
+    for number, step in enumerate(entry.pop("steps"), 1):
+        yield step, f"{name}, in step {number} on {step['node']},"
+    for answer in entry.pop("answers"):
+        yield answer["question"], f"{name}, in a question to {answer['where'] or 'the API server'},"
+        yield answer, f"{name}, in the answer to `{answer['question']}`,"
+    yield entry, name
+
+
 def stale(snippet: Snippet) -> list[str]:
     """What changed since a snippet's transcript was captured, in words; empty when it is fresh.
 
@@ -268,8 +348,34 @@ def stale(snippet: Snippet) -> list[str]:
     return changed
 
 
-def find_secret(text: str) -> str | None:
-    """What secret a text holds, in words, or None; the secret itself is not repeated."""
+def find_secret(value: Any) -> str | None:
+    """What secret a text or an object holds, in words, or None; the secret itself is not repeated.
+
+    An object is looked through string by string: its JSON would hide a secret behind escaped quotes and line ends.
+    """
+    if isinstance(value, dict):
+        fields = [*value.items()]
+        if {"name", "value"} <= value.keys():
+            # An environment variable of a container.
+            fields.append((value["name"], value["value"]))
+        return next(filter(None, (_secret_field(str(name), item) for name, item in fields)), None)
+    if isinstance(value, list):
+        return next(filter(None, map(find_secret, value)), None)
+    return _secret_text(value) if isinstance(value, str) else None
+
+
+def _secret_field(name: str, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return find_secret(name) or find_secret(value)
+    if value in ("", KEPT_OUT):
+        return find_secret(name)
+    if name.lower() in _SECRET_FIELDS:
+        return f"a value called `{name}`"
+    # Together: `password` is no secret, and `hunter2` is none.
+    return _secret_text(f"{name}: {value}") or _secret_text(value)
+
+
+def _secret_text(text: str) -> str | None:
     for what, pattern in _SECRETS.items():
         if re.search(pattern, text):
             return what

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from lab import carriers, drift, noise, pages, paths, receipt, scenario, verdicts
-from lab.capture import Event, Step, Transcript, read_record, transcript
+from lab.capture import Answer, Event, Step, Transcript, read_record, transcript
 from lab.carriers import Carrier
 from lab.drift import Finding, Kind
 from lab.errors import LabError
@@ -46,10 +46,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one snippet: its transcript and its steps."""
+    """One run of one snippet: its transcript, its steps, and what else was answered."""
 
     transcript: str
     steps: list[Step]
+    answers: list[Answer] = field(default_factory=list)
 
 
 class SnippetError(LabError):
@@ -72,6 +73,10 @@ def run(name: str) -> None:
     """
     snippet = find(name)
     snippet.check()
+    if carriers.chosen() == "replay":
+        # Nothing stands anywhere that a scenario or another run could change.
+        execute(snippet, live=True)
+        return
     with _alone():
         carrier = _enter()
         needed = snippet.scenario
@@ -106,7 +111,7 @@ def update(names: list[str], *, commit: str | None = None) -> Report:
         old = _kept(snippet)
         text = done.transcript if old is None else noise.keep_old(old, done.transcript)
         existed = snippet.out.exists()
-        new = receipt.make(snippet, text, done.steps, carrier=carrier.name, versions=versions, commit=sha)
+        new = receipt.make(snippet, text, done.steps, done.answers, carrier=carrier.name, versions=versions, commit=sha)
         receipt.save(snippet, text, new)
         return "unchanged" if text == old else "changed" if existed else "new"
 
@@ -314,6 +319,11 @@ def _alone() -> Iterator[None]:
 
 
 def _enter() -> Carrier:
+    if carriers.chosen() == "replay":
+        raise LabError(
+            "captures are made of what nodes answer, and compared with it",
+            hint="start a lab with `lab up`, and leave LAB_CARRIER away; `lab run --carrier replay` needs no lab",
+        )
     carrier = carriers.connect()
     carrier.enter()
     return carrier
@@ -357,7 +367,8 @@ def execute(snippet: Snippet, *, live: bool = False, limit: float = LIMIT) -> Ru
             detail=_own_prints(text, printed),
             hint="take the print out, or let a node print it: node.run(...)",
         )
-    return Run(text, [event for event in events if isinstance(event, Step)])
+    steps = [event for event in events if isinstance(event, Step)]
+    return Run(text, steps, [event for event in events if isinstance(event, Answer)])
 
 
 def _process(snippet: Snippet, record: Path, *, live: bool, limit: float) -> tuple[int | None, str, str]:

@@ -1,8 +1,18 @@
 """What carries the nodes, behind one small interface."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from lab.capture import Recorded
+from lab.errors import LabError
+
+CARRIERS = {
+    "uml": "three kernels in user mode, started by `lab up`",
+    "replay": "no nodes: the captures answer",
+}
+"""The names that `--carrier` and LAB_CARRIER take, and what each is."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +33,17 @@ class Completed:
 
 
 class Carrier(Protocol):
-    """The nodes, whatever they run on."""
+    """The nodes, whatever they run on.
+
+    Attributes:
+        name: As on a receipt.
+    """
 
     name: str
+
+    @property
+    def recorded(self) -> Recorded | None:
+        """The answers that stand in for the nodes; None where there are nodes."""
 
     def execute(self, node: str, command: str, *, timeout: float = 30.0) -> Completed:
         """Run a shell command on a node as root.
@@ -55,12 +73,33 @@ class Carrier(Protocol):
         """Versions of what the nodes run, by component, for the receipt."""
 
 
-def connect() -> Carrier:
-    """The carrier of this checkout's running lab.
+def chosen() -> str:
+    """The name of the carrier that LAB_CARRIER asks for.
 
     Raises:
-        LabError: No lab is running; says how to start one.
+        LabError: There is none of that name.
     """
+    name = os.environ.get("LAB_CARRIER") or "uml"
+    if name not in CARRIERS:
+        known = "\n".join(f"{known}: {what}" for known, what in CARRIERS.items())
+        raise LabError(
+            f"there is no carrier {name!r}",
+            detail=f"there are:\n{known}",
+            hint="name one of them with `--carrier NAME` or LAB_CARRIER=NAME",
+        )
+    return name
+
+
+def connect() -> Carrier:
+    """The chosen carrier: this checkout's running lab, or the captures.
+
+    Raises:
+        LabError: There is no such carrier, no lab is running, or there is no capture; says what to do.
+    """
+    if chosen() == "replay":
+        from lab.carriers import replay
+
+        return replay.connect()
     from lab.carriers.uml import UmlCarrier
 
     return UmlCarrier.running()

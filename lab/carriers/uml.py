@@ -124,6 +124,7 @@ class UmlCarrier:
     """The nodes of one checkout's lab."""
 
     name = "uml"
+    recorded = None
 
     def __init__(self, spec: Spec, state: State) -> None:
         self.spec, self.state = spec, state

@@ -38,6 +38,10 @@ _PLACE = 27
 _MARK = re.compile(r"^(?P<indent>[ \t]*)receipt\(\((?P<path>.+)\)\)$")
 
 
+# Shown in a form of their own, or not at all: recorded answers are for replay.
+_ELSEWHERE = {"steps", "versions", "parts", "schema", "answers"}
+
+
 def load(out: Path) -> dict[str, Any]:
     """The receipt that belongs to a transcript.
 
@@ -64,7 +68,10 @@ def load(out: Path) -> dict[str, Any]:
     if missing:
         raise LabError(f"{name}: {beside} lacks {', '.join(sorted(missing))}", hint=f"write it anew with: {accept}")
     if receipt["schema"] != SCHEMA:
-        raise LabError(f"{name}: {beside} has schema {receipt['schema']}, this program reads {SCHEMA}")
+        raise LabError(
+            f"{name}: {beside} has schema {receipt['schema']}, this program reads {SCHEMA}",
+            hint=f"capture it again with: {accept}",
+        )
     if receipt["out"] != hashlib.sha256(transcript).hexdigest():
         raise LabError(
             f"{name}: {out} is not what its receipt is for",
@@ -91,8 +98,8 @@ def summary(receipt: Mapping[str, Any], transcript: str) -> str:
 
 
 def render(receipt: Mapping[str, Any], transcript: str) -> str:
-    """The receipt as HTML: closed it is one line, opened it is all that the file holds."""
-    plain = {key: value for key, value in receipt.items() if key not in {"steps", "versions", "parts", "schema"}}
+    """The receipt as HTML: closed it is one line, opened it is all but the raw answers."""
+    plain = {key: value for key, value in receipt.items() if key not in _ELSEWHERE}
     rows = [_row(key, value) for key, value in plain.items()]
     rows += [_row(key, _mapping(receipt[key])) for key in ("versions", "parts") if key in receipt]
     steps = "".join(f"<li>{_step(step)}</li>" for step in receipt["steps"])

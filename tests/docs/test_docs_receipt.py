@@ -15,13 +15,15 @@ from lab.errors import LabError
 from lab.receipt import Receipt
 from lab.site.receipt import ReceiptExtension, load, summary
 
+# Stands for what only replay needs.
+RAW = "raw, and not for the page"
 OUT = "node01$ ip route\ndefault via 192.168.56.1\nnode01/pod2$ ip link\n1: lo\n"
 FENCE = '```` { .node-console }\n--8<-- "snippets/pods/route.out"\n````\n'
 
 
 def _receipt() -> dict[str, Any]:
     """A receipt as the lab itself writes it."""
-    step = {"node": "node01", "seconds": 1, "raw": "ab" * 32}
+    step = {"node": "node01", "seconds": 1, "raw": "ab" * 32, "stdout": RAW, "stderr": RAW}
     receipt = Receipt(
         snippet="pods/route",
         date="2026-11-23T12:34:56Z",
@@ -36,6 +38,7 @@ def _receipt() -> dict[str, Any]:
             {**step, "command": "ip route", "status": 0},
             {**step, "command": "ip link | grep '<UP>'", "status": 1, "pod": "pod2"},
         ],
+        answers=[{"source": "netlink", "where": "node01", "question": RAW, "reply": [{"dst": RAW}]}],
     )
     return dict(json.loads(receipt.text()))
 
@@ -79,10 +82,13 @@ def _scalars(value: Any) -> list[str]:
     return [str(value)] if isinstance(value, str) and "<" not in value else []
 
 
-def test_the_opened_receipt_shows_all_that_the_file_holds(base: Path) -> None:
-    """Each value of the file stands in the page, commands with their special characters made safe."""
+def test_the_opened_receipt_shows_all_but_what_replay_needs(base: Path) -> None:
+    """Each value of the file stands in the page, commands made safe; raw output and recorded answers do not."""
     html = _html(base, FENCE)
-    values = _scalars(_receipt())
+    receipt = _receipt()
+    assert RAW in json.dumps(receipt.pop("answers")) and RAW in json.dumps(receipt["steps"])
+    assert RAW not in html
+    values = [value for value in _scalars(receipt) if value != RAW]
     assert len(values) > 15
     assert [value for value in values if value not in html] == []
     assert "node01/pod2$ ip link | grep &#x27;&lt;UP&gt;&#x27;" in html
@@ -142,7 +148,11 @@ BAD = {
     ),
     "no JSON": (_edit("route.json", "{"), "route.json is no JSON", "lab update pods/route"),
     "part missing": (_without("steps"), "route.json lacks steps", "lab update pods/route"),
-    "other schema": (_edit("route.json", json.dumps({**_receipt(), "schema": 2})), "has schema 2", "reads 1"),
+    "other schema": (
+        _edit("route.json", json.dumps({**_receipt(), "schema": 1})),
+        "has schema 1",
+        "lab update pods/route",
+    ),
     "edited transcript": (
         _edit("route.out", OUT + "more\n"),
         "is not what its receipt is for",

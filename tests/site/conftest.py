@@ -20,15 +20,24 @@ import pytest
 from playwright.sync_api import Browser
 from site_view import ROOT, SAMPLE, WAIT, Opener, Seen, View
 
+from lab.receipt import SCHEMA
 from lab.site.browser import chromium
 
 
 def _receipt(out: Path) -> dict[str, object]:
     """A receipt in the form that `lab update` writes, for the sample transcript."""
     digest = hashlib.sha256(out.read_bytes()).hexdigest()
-    step = {"node": "node01", "command": "seq 2", "status": 0, "seconds": 0.041, "raw": digest}
+    step = {
+        "node": "node01",
+        "command": "seq 2",
+        "status": 0,
+        "seconds": 0.041,
+        "raw": digest,
+        "stdout": "",
+        "stderr": "",
+    }
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "snippet": "sample_page/look",
         "date": "2026-11-23T12:00:00Z",
         "carrier": "uml",
@@ -39,6 +48,7 @@ def _receipt(out: Path) -> dict[str, object]:
         "parts": {"snippet": digest, "noise": digest},
         "out": digest,
         "steps": [step, {**step, "pod": "pod2", "command": "ip -4 addr show eth0", "status": 1}],
+        "answers": [],
     }
 
 

@@ -18,7 +18,7 @@ Exec = Callable[[str], tuple[list[tuple[int, bytes]], bool]]
 _VERBS = ["create", "delete", "get", "list", "patch"]
 _KINDS = {
     "v1": [("Pod", "pods", True), ("Service", "services", True), ("Namespace", "namespaces", False),
-           ("Endpoints", "endpoints", True), ("Event", "events", True)],
+           ("Endpoints", "endpoints", True), ("Event", "events", True), ("Secret", "secrets", True)],
     "apps/v1": [("Deployment", "deployments", True)],
     "discovery.k8s.io/v1": [("EndpointSlice", "endpointslices", True)],
     "crd.projectcalico.org/v1": [("IPPool", "ippools", False)],
@@ -34,12 +34,14 @@ class StandIn:
     Attributes:
         objects: What there is, by path.
         requests: Every request as `METHOD path?query`.
+        text: What there is that is no object, by path.
         exec: What a command in a pod answers: messages by channel, and whether the connection is closed.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         self.requests: list[str] = []
+        self.text: dict[str, str] = {}
         self.exec: Exec = lambda command: ([], True)
         handler = type("Handler", (_Handler,), {"stand_in": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -135,9 +137,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         status, content = self.stand_in.answer(self.command, url.path, parse_qs(url.query), body)
-        data = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        text = self.stand_in.text.get(url.path)
+        data = json.dumps(content).encode() if text is None else text.encode()
+        self.send_response(status if text is None else 200)
+        self.send_header("Content-Type", "application/json" if text is None else "text/plain")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -12,6 +12,13 @@ from lab import node, paths, receipt, scenario
 Write = Callable[[str, str], Path]
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the reader's own shell says about carriers and records does not count."""
+    for name in ("LAB_CARRIER", "LAB_RECORD", "LAB_SCENARIO"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def fake() -> FakeCarrier:
     """Nodes that answer what the test says."""

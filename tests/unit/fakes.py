@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.api import Object, title
+from lab.capture import Answer, Recorded
 from lab.carriers import Completed
 from lab.node import ENVIRONMENT
 
@@ -15,6 +16,7 @@ class FakeCarrier:
     """Nodes that know the answers they were given, and no others."""
 
     name = "fake"
+    recorded: Recorded | None = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
@@ -62,6 +64,18 @@ class FakeCarrier:
     def versions(self) -> dict[str, str]:
         """Versions for a receipt."""
         return {"kubernetes": "v1.37.2", "linux": "6.12"}
+
+
+class Memory:
+    """Recorded answers, as replay has them."""
+
+    def __init__(self, answers: list[Answer]) -> None:
+        self.replies = {(answer.source, answer.where, answer.question): answer.reply for answer in answers}
+
+    def recall(self, source: str, where: str, question: str) -> Any:
+        """The reply; a question that no test expects fails the test."""
+        assert (source, where, question) in self.replies, f"no test expects {source} `{question}` at {where}"
+        return self.replies[source, where, question]
 
 
 class FakeClock:

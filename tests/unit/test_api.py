@@ -1,13 +1,15 @@
 """The API server through the real client: objects of every kind, failures in one line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from apiserver import StandIn
-from fakes import FakeCarrier, pod
+from fakes import FakeCarrier, Memory, pod
+from kubernetes.client import ApiClient, ApiException, CoreV1Api, CustomObjectsApi, V1Secret
 
-from lab.api import KubernetesApi, api_client, title
+from lab.api import KubernetesApi, api_client, read, recorded_client, title
+from lab.capture import Answer, read_record
 from lab.errors import LabError
 
 POOL = {
@@ -128,6 +130,151 @@ def test_a_missing_kubeconfig_is_an_error(fake: FakeCarrier) -> None:
     """It says what is wrong with it."""
     with pytest.raises(LabError, match="the lab's kubeconfig cannot be used"):
         api_client(fake)
+
+
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {
+        "name": "key",
+        "namespace": "default",
+        "annotations": {
+            "kubectl.kubernetes.io/last-applied-configuration": '{"data": {"word": "aHVudGVyMg=="}}',
+            "a": "b",
+        },
+        "managedFields": [{"manager": "kubectl"}],
+    },
+    "data": {"word": "aHVudGVyMg=="},
+}
+
+
+@pytest.fixture
+def events(
+    server: StandIn, fake: FakeCarrier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], list[Answer]]:
+    """A lab whose API server is the stand-in; gives what was put on record so far."""
+    kubeconfig = server.kubeconfig(tmp_path)
+    monkeypatch.setattr(fake, "kubeconfig", lambda: kubeconfig)
+    monkeypatch.setenv("LAB_RECORD", str(tmp_path / "record"))
+    return lambda: [event for event in read_record(tmp_path / "record") if isinstance(event, Answer)]
+
+
+@pytest.fixture
+def client(fake: FakeCarrier, events: object) -> Iterator[ApiClient]:
+    """A snippet's client, whose answers are recorded."""
+    made = recorded_client(fake)
+    yield made
+    made.close()
+
+
+def replayed(events: Callable[[], list[Answer]]) -> ApiClient:
+    """A snippet's client on replay."""
+    carrier = FakeCarrier()
+    carrier.recorded = Memory(events())
+    return recorded_client(carrier)
+
+
+def test_what_a_snippet_asked_is_recalled(
+    client: ApiClient, server: StandIn, events: Callable[[], list[Answer]]
+) -> None:
+    """Typed objects, custom resources and refusals are the same on replay, and the server is not asked."""
+    path = "/api/v1/namespaces/default/pods/pod2"
+    server.objects[path] = pod(metadata={"labels": {"app": "web"}})
+    server.objects["/apis/crd.projectcalico.org/v1/ippools/pool"] = POOL
+
+    def ask(api: ApiClient) -> tuple[object, ...]:
+        core, custom = CoreV1Api(api), CustomObjectsApi(api)
+        with pytest.raises(ApiException) as caught:
+            core.read_namespaced_pod("pod9", "default")
+        return (
+            core.list_namespaced_pod("default", label_selector="app=web").items[0].status.pod_ip,  # type: ignore[union-attr]
+            custom.list_cluster_custom_object("crd.projectcalico.org", "v1", "ippools"),
+            (caught.value.status, caught.value.reason),
+        )
+
+    live = ask(client)
+    assert live[0] == "172.16.196.148"
+    assert live[2] == (404, "Not Found")
+    asked = len(server.requests)
+    assert [answer.question for answer in events()] == [
+        "GET /api/v1/namespaces/default/pods/pod9",
+        "GET /api/v1/namespaces/default/pods?labelSelector=app%3Dweb",
+        "GET /apis/crd.projectcalico.org/v1/ippools",
+    ]
+    assert ask(replayed(events)) == live
+    assert len(server.requests) == asked
+
+
+def test_the_record_leaves_out_what_no_reader_needs(
+    client: ApiClient, server: StandIn, events: Callable[[], list[Answer]]
+) -> None:
+    """The bookkeeping of field managers is larger than the object."""
+    meta = {"managedFields": [{"manager": "kubelet", "fieldsV1": {"f:status": {}}}], "labels": {"app": "web"}}
+    server.objects["/api/v1/namespaces/default/pods/pod2"] = pod(metadata=meta)
+    CoreV1Api(client).read_namespaced_pod("pod2", "default")
+    CoreV1Api(client).list_namespaced_pod("default")
+    one, many = (answer.reply["body"] for answer in events())
+    assert one["metadata"]["labels"] == many["items"][0]["metadata"]["labels"] == {"app": "web"}
+    assert "managedFields" not in str((one, many))
+
+
+def test_a_secret_has_no_values_for_a_snippet(
+    client: ApiClient, server: StandIn, events: Callable[[], list[Answer]]
+) -> None:
+    """Neither alone nor in a list, neither in its data nor in its annotation, live as on replay."""
+    server.objects["/api/v1/namespaces/default/secrets/key"] = SECRET
+
+    def ask(api: ApiClient) -> list[V1Secret]:
+        core = CoreV1Api(api)
+        return [core.read_namespaced_secret("key", "default"), core.list_namespaced_secret("default").items[0]]
+
+    seen = [*ask(client), *ask(replayed(events))]
+    assert len(seen) == 4
+    assert "aHVudGVyMg" in str(server.objects) and "aHVudGVyMg" not in str(events())
+    for secret in seen:
+        assert secret.metadata is not None and secret.metadata.annotations == {"a": "b"}
+        assert list(secret.data or {}) == ["word"]
+        assert "aHVudGVyMg" not in str(secret.data)
+
+
+def test_text_stays_text(client: ApiClient, server: StandIn, events: Callable[[], list[Answer]]) -> None:
+    """A log is no JSON."""
+    server.text["/api/v1/namespaces/default/pods/pod2/log"] = "started\n"
+    live = CoreV1Api(client).read_namespaced_pod_log("pod2", "default")
+    assert events()[0].reply == {"status": 200, "text": "started\n"}
+    assert CoreV1Api(replayed(events)).read_namespaced_pod_log("pod2", "default") == live == "started\n"
+
+
+def test_a_watch_goes_past_the_record(client: ApiClient, server: StandIn, events: Callable[[], list[Answer]]) -> None:
+    """It would have to end before it could be recorded."""
+    CoreV1Api(client).list_namespaced_pod("default", watch=True)
+    assert "watch=true" in server.requests[-1].lower()
+    assert events() == []
+
+
+def test_an_object_is_read_without_a_clients_types(
+    client: ApiClient, server: StandIn, events: Callable[[], list[Answer]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One path, one dict, the same on replay; None for what is not there, and one line for a refusal."""
+    server.objects["/api/v1/namespaces/default/pods/pod2"] = pod()
+    for path, name in (("/api/v1/namespaces/default/pods/pod2", "pod2"), ("/api/v1/nodes/node09", None)):
+        live = read(None, lambda: client, path)
+        assert (live["metadata"]["name"] if live else None) == name
+        assert read(Memory(events()), lambda: pytest.fail("asked"), path) == live
+    monkeypatch.setattr(server, "answer", lambda *request: (403, {"kind": "Status", "message": "not for you"}))
+    with pytest.raises(LabError, match="reading /version: the API server answered 403 Forbidden") as caught:
+        read(None, lambda: client, "/version")
+    assert caught.value.detail == "not for you"
+
+
+def test_reading_from_a_server_that_is_gone(
+    client: ApiClient, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens: no traceback."""
+    server.close()
+    monkeypatch.setattr(server, "close", lambda: None)
+    with pytest.raises(LabError, match="reading /version: the API server does not answer"):
+        read(None, lambda: client, "/version")
 
 
 def test_every_request_has_a_time_limit(

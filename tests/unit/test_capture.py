@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from fakes import Memory
 
 from lab.capture import (
+    Answer,
     Console,
     Event,
     Started,
     Step,
     Transcript,
+    answer,
     clean,
     read_record,
     render_command,
@@ -108,6 +111,30 @@ def test_the_record_has_every_field(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     Console().finish(PING)
     entry = json.loads((tmp_path / "record").read_text())
     assert {"node", "command", "status", "stdout", "stderr", "seconds", "shown", "pod"} <= entry.keys()
+
+
+def test_an_answer_is_recorded_and_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is for the receipt."""
+    monkeypatch.setenv("LAB_RECORD", str(tmp_path / "record"))
+    assert answer(None, "netlink", "node01", "links", lambda: [{"name": "lo"}]) == [{"name": "lo"}]
+    events = read_record(tmp_path / "record")
+    assert events == [Answer("netlink", "node01", "links", [{"name": "lo"}])]
+    assert transcript(events) == ""
+
+
+def test_on_replay_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nor is anything put on record."""
+    monkeypatch.setenv("LAB_RECORD", str(tmp_path / "record"))
+    memory = Memory([Answer("netlink", "node01", "links", ["recorded"])])
+    assert answer(memory, "netlink", "node01", "links", lambda: pytest.fail("asked")) == ["recorded"]
+    assert not (tmp_path / "record").exists()
+
+
+def test_a_step_says_its_place() -> None:
+    """Pods of one name in two namespaces are two places; the prompt stays short."""
+    step = Step("node01", "ls", 0, "", "", 0.1, pod="dns", namespace="kube-system")
+    assert (step.prompt, step.place) == ("node01/dns", "node01/kube-system/dns")
+    assert PING.place == "node01"
 
 
 def test_no_record_without_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from lab.cli import main
 
 @pytest.fixture(autouse=True)
 def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose lab never ran."""
+    """A checkout whose lab never ran; what `--carrier` sets is gone afterwards."""
+    monkeypatch.setenv("LAB_CARRIER", "")
     monkeypatch.setenv("LAB_STATE", str(tmp_path / "state"))
     return tmp_path / "state"
 
@@ -32,6 +33,7 @@ def run(*words: str) -> Result:
         (["logs", "node9"], "there is no node 'node9'"),
         (["logs", "node01"], "node01 does not run and left no log"),
         (["run", "pod_to_pod/no_such"], "no_such"),
+        (["run", "--carrier", "rewind", "pod_to_pod/mtu"], "there is no carrier 'rewind'"),
         (["update", "no_such_chapter"], "no_such_chapter"),
         (["verify", "no_such_chapter"], "no_such_chapter"),
     ],

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes import FakeCarrier
+from fakes import FakeCarrier, Memory
 
-from lab import paths
+from lab import paths, runner
 from lab.errors import LabError
 from lab.spec import load_spec
 
 # `lab.cluster` names the handle once `lab` is imported, so the module is asked for by its full name.
-Cluster = importlib.import_module("lab.cluster").Cluster
+cluster_module = importlib.import_module("lab.cluster")
+Cluster = cluster_module.Cluster
 
 Write = Callable[[str, str], Path]
 
@@ -79,6 +80,41 @@ def test_needs_by_hand_applies_and_removes(fake: FakeCarrier, monkeypatch: pytes
     assert calls == ["wait there", "later remove pods", "apply pods"]
 
 
+def test_needs_on_replay_applies_nothing(fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answers are those of a cluster in which the scenario stood."""
+    monkeypatch.delenv("LAB_SCENARIO", raising=False)
+    fake.recorded = Memory([])
+    Cluster(connect=lambda: fake).needs("no such scenario")
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [([], None), (["--carrier", "replay"], "replay"), (["--carrier=uml"], "uml")],
+    ids=["none", "two words", "one word"],
+)
+def test_a_snippet_takes_a_carrier(words: list[str], name: str | None) -> None:
+    """The one option that every snippet has, without a line of its own for it."""
+    assert cluster_module.carrier_option(words) == name
+
+
+@pytest.mark.parametrize("words", [["--carier", "replay"], ["--carrier"], ["replay"], ["--carrier", "replay", "x"]])
+def test_anything_else_is_refused(words: list[str]) -> None:
+    """A typing mistake never runs on the wrong carrier."""
+    with pytest.raises(LabError, match="a snippet takes no") as caught:
+        cluster_module.carrier_option(words)
+    assert "--carrier replay" in caught.value.hint
+
+
+def test_an_unknown_carrier_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it came from the command line or from the environment."""
+    monkeypatch.setenv("LAB_CARRIER", "rewind")
+    with pytest.raises(LabError, match="there is no carrier 'rewind'") as caught:
+        Cluster().node("node01")
+    assert all(f"{name}: " in caught.value.detail for name in ("uml", "replay"))
+    assert "LAB_CARRIER" in caught.value.hint
+
+
 def test_the_import_is_quick_and_light() -> None:
     """A snippet starts at once: no client is loaded by the import."""
     code = (
@@ -95,15 +131,58 @@ def test_the_import_is_quick_and_light() -> None:
     assert min(float(answer.stdout) for answer in answers) < 0.1
 
 
-def run_snippet(path: Path, root: Path) -> subprocess.CompletedProcess[str]:
+def run_snippet(path: Path, root: Path, *words: str, prelude: str = "") -> subprocess.CompletedProcess[str]:
     """Run a file of a project by hand, its folder being the project's snippets."""
-    prelude = path.parent / "sitecustomize.py"
-    prelude.write_text(
-        f"from lab import paths; import pathlib; paths.SNIPPETS = pathlib.Path({str(root)!r}) / 'snippets'"
+    (path.parent / "sitecustomize.py").write_text(
+        f"from lab import paths; import pathlib; paths.SNIPPETS = pathlib.Path({str(root)!r}) / 'snippets'\n{prelude}"
     )
     places = [str(path.parent), str(Path(__file__).parents[2])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "LAB_SCENARIO": "pods"}
-    return subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=environment, check=False)
+    environment.pop("LAB_RECORD", None)
+    command = [sys.executable, str(path), *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_a_wrong_option_is_one_message(write: Write, project: Path) -> None:
+    """Also for a snippet that runs by hand."""
+    path = write("snippets/demo/any.py", 'from lab import cluster\ncluster.node("node01")\n')
+    for words, told in (
+        (["--carier", "replay"], "a snippet takes no `--carier replay`"),
+        (["--carrier", "x"], "no carrier 'x'"),
+    ):
+        done = run_snippet(path, project, *words)
+        assert done.returncode == 1
+        assert told in done.stderr and "Traceback" not in done.stderr
+
+
+FAKE_LAB = """
+import sys
+sys.path.insert(0, {tests!r})
+import fakes
+from lab import carriers
+fake = fakes.FakeCarrier()
+fake.on("node01", "ip route", stdout="default\\n")
+carriers.connect = lambda: fake
+"""
+
+
+def test_a_snippet_by_hand_takes_its_turn(write: Write, project: Path) -> None:
+    """It would see, or remove, the scenario of a `lab update` that runs at the same time."""
+    path = write("snippets/demo/any.py", 'from lab import cluster\ncluster.node("node01").run("ip route")\n')
+    prelude = FAKE_LAB.format(tests=str(Path(__file__).parent))
+    with runner._alone():
+        done = run_snippet(path, project, prelude=prelude)
+    assert done.stdout == "" and "are being run already" in done.stderr
+    done = run_snippet(path, project, prelude=prelude)
+    assert (done.stdout, done.stderr) == ("node01$ ip route\ndefault\n", "")
+
+
+def test_a_snippet_on_replay_needs_no_turn(write: Write, project: Path) -> None:
+    """Nothing that it does can disturb anybody."""
+    path = write("snippets/demo/any.py", 'from lab import cluster\ncluster.node("node01").run("ip route")\n')
+    prelude = FAKE_LAB.format(tests=str(Path(__file__).parent)) + "fake.recorded = fakes.Memory([])\n"
+    with runner._alone():
+        assert run_snippet(path, project, prelude=prelude).returncode == 0
 
 
 def test_a_failing_assertion_shows_its_values(write: Write, project: Path) -> None:

@@ -3,11 +3,15 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fakes import Memory
 
+from lab.capture import Answer, read_record
 from lab.errors import LabError
-from lab.netlink import Address, Link, Neighbour, Netlink, Route
+from lab.netlink import Address, Link, Neighbour, Netlink, Route, _link
 
 BUILD = """
 ip link set lo up
@@ -80,6 +84,50 @@ def test_addresses_and_neighbours(network: Netlink) -> None:
     assert network.neighbours() == [Neighbour("10.9.0.1", "veth0", "ee:ee:ee:ee:ee:ee", "PERMANENT")]
 
 
+def test_what_the_kernel_learned_is_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ping that was too large leaves a destination with a smaller MTU, which the kernel lists among its routes."""
+    route = {"dst": "10.0.0.0", "dst_len": 8, "oif": 2, "proto": 3, "type": 1, "scope": 0, "flags": 4}
+    learned = {**route, "dst": "10.0.0.1", "dst_len": 32, "flags": 0x204}
+    kernel = SimpleNamespace(
+        get_links=lambda: [{"index": 2, "ifname": "eth0"}], get_routes=lambda family, table: (route, learned)
+    )
+    monkeypatch.setattr(Netlink, "_ask", lambda self, read: read(kernel))
+    assert [entry.dst for entry in Netlink("node01", []).routes()] == ["10.0.0.0/8"]
+
+
+def test_a_tunnel_has_no_mac() -> None:
+    """Its address is an IPv4 address, whatever length pyroute2 gives it."""
+    entry = {"ifname": "tunl0", "index": 2, "mtu": 1480, "address": "00:00:00:00:08:00"}
+    assert _link({**entry, "linkinfo": {"kind": "ipip"}}).mac is None
+    assert _link({**entry, "linkinfo": {"kind": "veth"}}).mac == "00:00:00:00:08:00"
+
+
+def test_what_was_recorded_is_recalled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same dataclasses come back, without a helper and without pyroute2."""
+    monkeypatch.setenv("LAB_RECORD", str(tmp_path / "record"))
+    netlink = Netlink("here", ["sh", "-c"])
+    links, routes = netlink.links(), netlink.routes()
+    netlink.close()
+    told = [event for event in read_record(tmp_path / "record") if isinstance(event, Answer)]
+    assert [(answer.source, answer.where, answer.question) for answer in told] == [
+        ("netlink", "here", "links"),
+        ("netlink", "here", "routes main"),
+    ]
+    memory = Memory(told)
+    again = Netlink("here", [], recorded=memory)
+    assert (again.links(), again.routes()) == (links, routes)
+    assert again._pipe is None
+    assert "lo" in [link.name for link in links]
+
+
+def test_a_record_of_another_form_is_an_error() -> None:
+    """A field that is new or gone is told, with the command that helps."""
+    memory = Memory([Answer("netlink", "node01", "addresses", [{"address": "10.0.0.1/32"}])])
+    with pytest.raises(LabError, match="the recorded addresses have another form") as caught:
+        Netlink("node01", [], recorded=memory).addresses()
+    assert "lab update" in caught.value.hint
+
+
 def test_the_hosts_own_links_can_be_read() -> None:
     """The helper needs nothing but python3."""
     netlink = Netlink("here", ["sh", "-c"])
@@ -108,6 +156,13 @@ def test_a_helper_that_ends_is_an_error_and_started_again() -> None:
         netlink.links()
     assert netlink.links() == before
     netlink.close()
+
+
+def test_a_question_that_a_dying_helper_still_took_is_answered() -> None:
+    """Its output ends before its input does: the question can be written, and nobody answers it."""
+    netlink = Netlink("node01", ["sh", "-c", "exec >&-; exec cat >/dev/null"], timeout=5)
+    with pytest.raises(LabError, match="the helper there ended"):
+        netlink.links()
 
 
 def test_an_unreachable_node_is_an_error() -> None:

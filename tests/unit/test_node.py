@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import FakeCarrier, FakeClock, eventually
+from fakes import FakeCarrier, FakeClock, Memory, eventually
 
-from lab.capture import Console
+from lab.capture import Answer, Console, Step, read_record
 from lab.errors import LabError
 from lab.node import ENVIRONMENT, CommandError, Node
 
@@ -15,6 +15,13 @@ from lab.node import ENVIRONMENT, CommandError, Node
 def node(fake: FakeCarrier) -> Node:
     """node01 on a fake carrier."""
     return Node("node01", fake, address="192.168.56.11", console=Console())
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a run leaves its events."""
+    monkeypatch.setenv("LAB_RECORD", str(tmp_path / "record"))
+    return tmp_path / "record"
 
 
 def test_run_shows_and_returns(node: Node, fake: FakeCarrier, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +94,43 @@ def test_wait_until_polls(node: Node, fake: FakeCarrier, clock: FakeClock) -> No
     assert len(clock.slept) == 2
 
 
+def test_only_the_try_that_counted_is_a_step(node: Node, fake: FakeCarrier, clock: FakeClock, record: Path) -> None:
+    """How often it took is not on the receipt: on replay the first try succeeds."""
+    fake.on("node01", "true", status=1)
+    fake.on("node01", "true")
+    node.wait_until("true")
+    assert [event.status for event in read_record(record) if isinstance(event, Step)] == [0]
+
+
+def test_what_the_lab_asks_for_itself_is_recorded(node: Node, fake: FakeCarrier, record: Path) -> None:
+    """No step, but an answer: replay needs it, too."""
+    fake.on("node01", "pidof x", stdout="7\n", status=1, seconds=0.25)
+    done = node.ask("pidof x")
+    assert read_record(record) == [
+        Answer("command", "node01", "pidof x", {"status": 1, "stdout": "7\n", "stderr": "", "seconds": 0.25})
+    ]
+    fake.recorded = Memory([event for event in read_record(record) if isinstance(event, Answer)])
+    assert node.ask("pidof x") == done
+    assert fake.asked == [("node01", "pidof x")]
+
+
+def test_background_is_recalled(node: Node, fake: FakeCarrier, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same transcript and result, and nothing runs."""
+    reply = {"status": 0, "stdout": "IP a > b\n", "stderr": "listening\n1 seen\n", "seconds": 2, "early": "listening\n"}
+    fake.recorded = Memory([Answer("background", "node01", "tcpdump", reply)])
+    fake.on("node01", "ping")
+    with node.background("tcpdump", ready="listening") as capture:
+        node.run("ping")
+    assert capture.result.stdout == "IP a > b\n"
+    assert capsys.readouterr().out == (
+        "node01$ tcpdump\nlistening\nnode01$ ping\n[node01: tcpdump]\nIP a > b\n1 seen\n"
+    )
+    with pytest.raises(CommandError, match="exited 0, expected 3"), node.background("tcpdump", status=3):
+        pass
+    with pytest.raises(KeyError), node.background("tcpdump", status=3):
+        raise KeyError
+
+
 def test_wait_until_tells_the_last_state(node: Node, fake: FakeCarrier, clock: FakeClock) -> None:
     """Out of time, the error carries what was seen last."""
     fake.on("node01", "ip link show cali0", stderr="Device does not exist\n", status=1)
@@ -121,7 +165,8 @@ def test_background_status_is_checked(node: Node) -> None:
 def test_background_can_be_interrupted(node: Node) -> None:
     """A command without an end gets Ctrl-C when the block ends, and may still print."""
     python = f"exec {sys.executable} -uc"
-    code = "import signal,sys,time\\nsignal.signal(2, lambda *a: (print(7), sys.exit(0)))"
+    # `timeout` passes the interrupt on twice, and Python dies of a second one while it ends in its own way.
+    code = "import os,signal,sys,time\\nsignal.signal(2, lambda *a: (print(7), os._exit(0)))"
     command = f"{python} \"exec('''{code}''')\nprint('go', file=sys.stderr)\ntime.sleep(20)\""
     with node.background(command, ready="go", stop=True) as capture:
         pass

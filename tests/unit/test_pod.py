@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from apiserver import StandIn
-from fakes import FakeCarrier, pod
+from fakes import FakeCarrier, Memory, pod
 
+from lab.capture import Answer, Step, read_record
 from lab.errors import LabError
 from lab.node import CommandError
 from lab.pod import Pod
@@ -73,6 +74,51 @@ def test_run_shows_and_returns(pod2: Pod, server: StandIn, capsys: pytest.Captur
     shown = "node01/pod2$ ip route\ndefault via 169.254.1.1 dev eth0\ncareful\n"
     assert capsys.readouterr().out == shown
     assert any("container=main" in request and "command=sh" in request for request in server.requests)
+
+
+def test_a_step_in_another_namespace_says_so(
+    pod2: Pod, server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pods of one name are told apart on the receipt, and not in the prompt."""
+    monkeypatch.setenv("LAB_RECORD", str(tmp_path / "record"))
+    server.objects[PATH.replace("default", "demo")] = pod()
+    server.exec = lambda command: ([(3, SUCCESS)], True)
+    pod2._cluster.pod("pod2", "demo").run("true")
+    pod2.run("true")
+    steps = [event for event in read_record(tmp_path / "record") if isinstance(event, Step)]
+    assert [(step.prompt, step.place) for step in steps] == [
+        ("node01/pod2", "node01/demo/pod2"),
+        ("node01/pod2", "node01/pod2"),
+    ]
+
+
+def test_a_pod_is_replayed(
+    pod2: Pod,
+    server: StandIn,
+    fake: FakeCarrier,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Node, address, process and command come from the record, and nobody is asked."""
+    monkeypatch.setenv("LAB_RECORD", str(tmp_path / "record"))
+    fake.on("node01", "grep -ls abc123 /proc/[0-9]*/cgroup", stdout="/proc/812/cgroup\n")
+    server.exec = lambda command: ([(1, b"default\n"), (3, failure(2))], True)
+    pod2.run("ip route", status=2)
+    seen = (pod2.node.name, pod2.address, pod2.pid)
+    shown = capsys.readouterr().out
+    events = read_record(tmp_path / "record")
+    answers = [event for event in events if isinstance(event, Answer)]
+    step = next(event for event in events if isinstance(event, Step))
+    reply = {"status": 2, "stdout": step.stdout, "stderr": step.stderr, "seconds": step.seconds}
+
+    replay = FakeCarrier()
+    replay.recorded = Memory([*answers, Answer("command", step.place, step.command, reply)])
+    again = cluster_module.Cluster(connect=lambda: replay).pod("pod2")
+    assert again.run("ip route", status=2).stdout == "default\n"
+    assert (again.node.name, again.address, again.pid) == seen
+    assert capsys.readouterr().out == shown
+    assert replay.asked == []
 
 
 def test_a_character_cut_in_two_is_whole(pod2: Pod, server: StandIn) -> None:

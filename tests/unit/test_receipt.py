@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lab import paths, receipt, snippets
-from lab.capture import Step
+from lab.api import KEPT_OUT
+from lab.capture import Answer, Step
 from lab.errors import LabError
 from lab.snippets import Snippet
 
@@ -46,12 +47,19 @@ def kept(snippet: Snippet) -> receipt.Receipt:
     return made
 
 
-def make(snippet: Snippet) -> receipt.Receipt:
+ANSWERS = [
+    Answer("netlink", "node01", "links", [{"name": "eth0", "mtu": 1500}]),
+    Answer("api", "", "GET /api/v1/nodes", {"status": 200, "body": {"kind": "NodeList", "items": []}}),
+]
+
+
+def make(snippet: Snippet, steps: list[Step] = STEPS, answers: list[Answer] = ANSWERS) -> receipt.Receipt:
     """A receipt of a run at a fixed time."""
     return receipt.make(
         snippet,
         TEXT,
-        STEPS,
+        steps,
+        answers,
         carrier="fake",
         versions={"kubernetes": "v1.37.2"},
         commit="c0ffee",
@@ -60,11 +68,14 @@ def make(snippet: Snippet) -> receipt.Receipt:
 
 
 def test_the_form_of_a_receipt(snippet: Snippet, kept: receipt.Receipt) -> None:
-    """Schema 1: sorted keys, two spaces, a newline at the end."""
+    """Schema 2: sorted keys, two spaces, one line for each answer, a newline at the end."""
     text = snippet.receipt.read_text()
     entry = json.loads(text)
-    assert text == json.dumps(entry, sort_keys=True, indent=2) + "\n"
-    assert entry["schema"] == 1
+    assert list(entry) == sorted(entry)
+    assert text.startswith('{\n  "answers": [\n    {"question": "links", ')
+    assert text.endswith('"linux": "7.3.4"\n  }\n}\n'.replace("linux", "kubernetes").replace("7.3.4", "v1.37.2"))
+    assert sum(line.startswith("    {") for line in text.splitlines() if '"question"' in line) == len(entry["answers"])
+    assert entry["schema"] == 2
     assert entry["snippet"] == "pod_to_pod/pod_route"
     assert entry["date"] == "2026-11-23T12:00:00Z"
     assert (entry["carrier"], entry["commit"], entry["scenario"]) == ("fake", "c0ffee", "pods")
@@ -75,8 +86,43 @@ def test_the_form_of_a_receipt(snippet: Snippet, kept: receipt.Receipt) -> None:
         "raw": receipt.digest("default via 192.168.56.1 dev eth0 \n\0"),
         "seconds": 0.012,
         "status": 0,
+        "stderr": "",
+        "stdout": "default via 192.168.56.1 dev eth0 \n",
     }
     assert entry["steps"][1]["pod"] == "pod2"
+
+
+def test_what_is_unusual_about_a_step_is_kept(snippet: Snippet) -> None:
+    """Quiet, in another namespace, or in the background with what was shown at its start."""
+    steps = [
+        Step("node01", "true", 0, "", "", 0.1, shown=False),
+        Step("node01", "true", 0, "", "", 0.1, pod="dns", namespace="kube-system"),
+        Step("node01", "tcpdump", 0, "", "listening\n", 0.1, background=True, early="listening\n"),
+    ]
+    quiet, elsewhere, behind = make(snippet, steps).steps
+    assert quiet["shown"] is False
+    assert receipt.place(elsewhere) == steps[1].place == "node01/kube-system/dns"
+    assert (behind["background"], behind["early"]) == (True, "listening\n")
+
+
+def test_the_same_answer_again_is_not_repeated(snippet: Snippet) -> None:
+    """Another answer to the same question is, in its turn."""
+    first, other = Answer("netlink", "node01", "links", [1]), Answer("netlink", "node01", "links", [2])
+    elsewhere = replace(first, where="node02")
+    told = make(snippet, answers=[first, elsewhere, first, other, other, first]).answers
+    assert [(entry["where"], entry["reply"]) for entry in told] == [
+        ("node01", [1]),
+        ("node02", [1]),
+        ("node01", [2]),
+        ("node01", [1]),
+    ]
+
+
+def test_no_capture_is_made_of_another(snippet: Snippet) -> None:
+    """Only what nodes answer proves anything."""
+    with pytest.raises(LabError, match="not of another capture") as caught:
+        receipt.make(snippet, TEXT, STEPS, carrier="replay", versions={}, commit=None)
+    assert "lab up" in caught.value.hint
 
 
 def test_what_is_saved_is_loaded(snippet: Snippet, kept: receipt.Receipt) -> None:
@@ -181,8 +227,32 @@ def damage_cut_json(snippet: Snippet) -> None:
 
 
 def damage_schema(snippet: Snippet) -> None:
-    """An older form."""
-    snippet.receipt.write_text(json.dumps(json.loads(snippet.receipt.read_text()) | {"schema": 0}))
+    """An older form, which had no answers."""
+    entry = json.loads(snippet.receipt.read_text()) | {"schema": 1}
+    del entry["answers"]
+    snippet.receipt.write_text(json.dumps(entry))
+
+
+def damage_newer(snippet: Snippet) -> None:
+    """A form of the future."""
+    snippet.receipt.write_text(json.dumps(json.loads(snippet.receipt.read_text()) | {"schema": 9}))
+
+
+def damage_raw(snippet: Snippet) -> None:
+    """Raw output that a hand has touched."""
+    snippet.receipt.write_text(snippet.receipt.read_text().replace("via 192.168.56.1 ", "via 192.168.56.2 "))
+
+
+def damage_step(snippet: Snippet) -> None:
+    """A step without its raw output."""
+    entry = json.loads(snippet.receipt.read_text())
+    del entry["steps"][0]["stdout"]
+    snippet.receipt.write_text(json.dumps(entry))
+
+
+def damage_answer(snippet: Snippet) -> None:
+    """An answer that is none."""
+    snippet.receipt.write_text(json.dumps(json.loads(snippet.receipt.read_text()) | {"answers": ["links"]}))
 
 
 def damage_list(snippet: Snippet) -> None:
@@ -211,7 +281,11 @@ def damage_name(snippet: Snippet) -> None:
         (damage_remove_out, "has no pod_route.out"),
         (damage_remove_json, "has no pod_route.json"),
         (damage_cut_json, "cut off or damaged"),
-        (damage_schema, "has schema 0, this version of `lab` writes 1"),
+        (damage_schema, "has the older schema 1, this version of `lab` reads 2"),
+        (damage_newer, "has schema 9, this version of `lab` reads 2"),
+        (damage_raw, "the raw output in pod_route.json is not what was captured"),
+        (damage_step, "pod_route.json is not a receipt"),
+        (damage_answer, "pod_route.json is not a receipt"),
         (damage_list, "has schema None"),
         (damage_field, "pod_route.json is not a receipt"),
         (damage_name, "pod_route.json is not a receipt"),
@@ -237,6 +311,9 @@ SECRETS = {
     "bootstrap": "kubeadm join 192.168.56.10:6443 --token q1w2e3.r4t5y6u7i8o9p0aa",
     "certificate key": "--certificate-key " + "ab" * 32,
     "password": "password: hunter2",
+    "password in JSON": '  "password": "hunter2",',
+    "Secret in YAML": "apiVersion: v1\ndata:\n  word: aHVudGVyMg==\nkind: Secret\n",
+    "Secret in JSON": '{"kind": "Secret", "data": {"word": "aHVudGVyMg=="}}',
     "home": "/home/reader/.kube/config",
     "root of the host": f"{paths.ROOT}/snippets/x.py",
 }
@@ -261,6 +338,7 @@ def test_secrets_are_found(text: str) -> None:
         "web-7d4b9c6f5d-x2x9k   1/1   Running",
         '"raw": "' + "0123456789abcdef" * 4 + '"',
         "ls: /etc/cni/net.d/10-calico.conflist",
+        "kind: ServiceAccount\nsecrets:\n- name: builder\n",
     ],
 )
 def test_ordinary_output_is_no_secret(text: str) -> None:
@@ -268,17 +346,63 @@ def test_ordinary_output_is_no_secret(text: str) -> None:
     assert receipt.find_secret(text) is None
 
 
-@pytest.mark.parametrize("where", ["transcript", "command"])
-def test_a_secret_is_never_written(snippet: Snippet, kept: receipt.Receipt, where: str) -> None:
-    """Nor is it repeated in the message; the old files stay as they are."""
+TOKEN = "q1w2e3.r4t5y6u7i8o9p0aa"
+JWT = SECRETS["service account"].removeprefix("token: ")
+PEM = SECRETS["certificate"]
+BASE64_PEM = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t"
+
+
+def planted(body: object) -> dict[str, list[Answer]]:
+    """An answer of the API server with a secret in it."""
+    question = "GET /api/v1/namespaces/default/things/planted"
+    return {"answers": [Answer("api", "", question, {"status": 200, "body": body})]}
+
+
+PLANTED: dict[str, tuple[str, dict[str, list[Step]] | dict[str, list[Answer]]]] = {
+    "command": (TOKEN, {"steps": [Step("node01", f"kubeadm join --token {TOKEN}", 0, "", "", 0.1)]}),
+    "quiet output": (TOKEN, {"steps": [Step("node01", "cat file", 0, f"a\n{TOKEN}\n", "", 0.1, shown=False)]}),
+    "standard error": (TOKEN, {"steps": [Step("node01", "cat file", 1, "", f'"{TOKEN}"', 0.1)]}),
+    "command of the lab": (TOKEN, {"answers": [Answer("command", "node01", "cat", {"stdout": f"x\n{TOKEN}\n"})]}),
+    "token of a service account": (JWT, planted({"kind": "TokenRequest", "status": {"token": JWT}})),
+    "any token": ("0123456789abcdef", planted({"spec": {"token": "0123456789abcdef"}})),
+    "behind a line end": (BASE64_PEM, planted({"data": {"config": f"certificate:\n{BASE64_PEM}"}})),
+    "certificate in a list": (PEM, planted({"items": [{"data": {"ca.crt": f"{PEM}\nMIIE"}}]})),
+    "certificate of a webhook": ("TUlJRQ==", planted({"webhooks": [{"clientConfig": {"caBundle": "TUlJRQ=="}}]})),
+    "password of a container": ("hunter2", planted({"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]})),
+    "password as a field": ("hunter2", planted({"spec": {"Password": "hunter2"}})),
+    "name of a field": (TOKEN, planted({"data": {TOKEN: ""}})),
+    "question": (TOKEN, {"answers": [Answer("command", "node01", f"grep {TOKEN}", "")]}),
+}
+
+
+def refused(snippet: Snippet, secret: str, text: str, made: receipt.Receipt) -> None:
+    """It is not saved, the message does not repeat the secret, and the old files stay as they are."""
     before = snippet.out.read_bytes(), snippet.receipt.read_bytes()
-    token = "q1w2e3.r4t5y6u7i8o9p0aa"
-    text = f"{TEXT}{token}\n" if where == "transcript" else TEXT
-    steps = [{"command": f"kubeadm join --token {token}"}] if where == "command" else []
-    with pytest.raises(LabError, match="would hold a bootstrap token; nothing was written") as caught:
-        receipt.save(snippet, text, replace(make(snippet), steps=steps))
-    assert token not in str(caught.value)
+    with pytest.raises(LabError, match=r"would hold .*; nothing was written") as caught:
+        receipt.save(snippet, text, made)
+    assert secret not in str(caught.value)
     assert (snippet.out.read_bytes(), snippet.receipt.read_bytes()) == before
+    assert len(list(snippet.path.parent.iterdir())) == 3
+
+
+def test_a_secret_in_the_transcript_is_never_written(snippet: Snippet, kept: receipt.Receipt) -> None:
+    """A reader would see it."""
+    refused(snippet, TOKEN, f"{TEXT}{TOKEN}\n", make(snippet))
+
+
+@pytest.mark.parametrize(("secret", "where"), PLANTED.values(), ids=PLANTED.keys())
+def test_a_planted_secret_is_never_written(
+    snippet: Snippet, kept: receipt.Receipt, secret: str, where: dict[str, list[Step]] | dict[str, list[Answer]]
+) -> None:
+    """Wherever it stands in what nodes and API server answered."""
+    refused(snippet, secret, TEXT, make(snippet, **where))  # type: ignore[arg-type]
+
+
+def test_what_stands_for_a_secret_is_no_secret(snippet: Snippet) -> None:
+    """A Secret without its values may be kept."""
+    data = {"kind": "Secret", "data": {"password": KEPT_OUT, "token": KEPT_OUT}}
+    receipt.save(snippet, TEXT, make(snippet, **planted(data)))
+    assert receipt.load(snippet)[1].answers[0]["reply"]["body"] == data
 
 
 def test_a_full_disk_keeps_the_old_files(

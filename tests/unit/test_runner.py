@@ -311,6 +311,42 @@ def test_run_leaves_a_scenario_that_was_there(
     assert lab.events == ["wait pods"]
 
 
+def test_what_else_was_answered_is_on_the_receipt(lab: Lab, project: Path, write: Write) -> None:
+    """The answers of the snippet's process reach the file, and replay from there."""
+    write("snippets/demo/routes.py", ROUTE + 'assert cluster.node("node01").ask("pidof x").stdout\n')
+    lab.on("node01", "pidof x", stdout="7\n")
+    runner.update([])
+    told = json.loads((project / "snippets/demo/routes.json").read_text())["answers"]
+    assert [(answer["question"], answer["reply"]["stdout"]) for answer in told] == [("pidof x", "7\n")]
+
+
+def test_run_on_replay_asks_no_lab(
+    lab: Lab, write: Write, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No scenario, no turn to wait for: the snippet's own process answers from the capture."""
+    write("snippets/demo/routes.py", PODS)
+    runner.update([])
+    lab.events.clear()
+    capfd.readouterr()
+    monkeypatch.setattr(carriers, "connect", lambda: pytest.fail("the lab was asked"))
+    monkeypatch.setenv("LAB_CARRIER", "replay")
+    with runner._alone():
+        runner.run("demo/routes")
+    assert capfd.readouterr().out == TEXT
+    assert lab.events == []
+
+
+@pytest.mark.parametrize("work", [runner.update, runner.verify])
+def test_captures_are_not_made_of_captures(
+    lab: Lab, work: Callable[[list[str]], runner.Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor compared with themselves."""
+    monkeypatch.setenv("LAB_CARRIER", "replay")
+    with pytest.raises(LabError, match="captures are made of what nodes answer") as caught:
+        work([])
+    assert "leave LAB_CARRIER away" in caught.value.hint
+
+
 def test_run_of_a_failing_snippet_raises(lab: Lab, write: Write) -> None:
     """The command line turns it into a message and an exit status."""
     write("snippets/demo/routes.py", ROUTE + "assert not out.stdout\n")
