@@ -393,6 +393,9 @@ class Background:
     def _kill(self) -> None:
         if self._process.poll() is None and hasattr(self, "_pid"):
             self._signal("TERM")
+            # Killed at once, `timeout` would not pass the signal on, and its command would run on alone.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(2)
         self._process.kill()
         self._process.wait()
         self._stdout.join()
