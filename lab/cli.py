@@ -71,6 +71,11 @@ def complete_snippet(ctx: click.Context, param: click.Parameter, incomplete: str
     return sorted(name for name in names if name.startswith(incomplete))
 
 
+def complete_chapter(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of the chapters, for the shell's completion."""
+    return [name for name in complete_snippet(ctx, param, incomplete) if "/" not in name]
+
+
 # --- host and products -----------------------------------------------------------
 
 
@@ -211,14 +216,40 @@ def kubectl(words: tuple[str, ...]) -> None:
 @main.command()
 def shell() -> None:
     """Open a shell inside the lab's network, with KUBECONFIG, kubectl and calicoctl."""
+    carrier = _carrier()
+    _equip(carrier)
+    _become(carrier.inside([os.environ.get("SHELL", "/bin/sh")]))
+
+
+def _equip(carrier: Any) -> None:
+    """What a program inside the lab's network finds in its environment."""
     from lab.paths import state_dir
 
-    carrier = _carrier()
     os.environ.update(
         KUBECONFIG=str(carrier.kubeconfig()), DATASTORE_TYPE="kubernetes",
         PATH=f"{state_dir() / 'bin'}:{os.environ['PATH']}", PS1="lab$ ",
     )  # fmt: skip
-    _become(carrier.inside([os.environ.get("SHELL", "/bin/sh")]))
+
+
+@main.command()
+@click.argument("chapter", required=False, shell_complete=complete_chapter)
+@click.option("--port", type=click.IntRange(1024, 65535), help="Of 127.0.0.1; a free one if left out.")
+def notebook(chapter: str | None, port: int | None) -> None:
+    """Open the chapters, or one CHAPTER, as notebooks in JupyterLab.
+
+    Its kernels are inside the lab's network, so the cells print what the book shows.
+    """
+    from lab import jupyter, paths
+    from lab import notebook as notebooks
+
+    wanted = notebooks.find(paths.ROOT, chapter) if chapter else None
+    carrier = _carrier()
+    jupyter.require()
+    folder = paths.state_dir() / "notebooks"
+    for kept in jupyter.write(folder, notebooks.chapters(paths.ROOT)):
+        say(f"your own changes are kept in {kept}")
+    _equip(carrier)
+    jupyter.serve(carrier, folder, wanted.file if wanted else "", jupyter.listen(port or 0), say)
 
 
 @main.command()

@@ -21,6 +21,7 @@ from lab.errors import LabError
 from lab.node import CommandResult, Node
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
     from kubernetes.client import ApiClient, CoreV1Api, CustomObjectsApi, DiscoveryV1Api
 
     from lab.api import Object
@@ -50,6 +51,8 @@ class Cluster:
         self._connect = connect
         self._load = load
         self._nodes: dict[str, Node] = {}
+        self._applied: str | None = None
+        self._turn = ExitStack()
 
     def needs(self, scenario: str) -> None:
         """Say which scenario this snippet needs; by hand, it is applied here and removed at the end.
@@ -75,11 +78,43 @@ class Cluster:
             return
         from lab import scenario as scenarios
 
+        if self._applied != scenario:
+            self._leave()
         if scenarios.present(scenario, carrier):
             scenarios.wait_ready(scenario, carrier)
         else:
+            self._stay(scenario)
+            atexit.unregister(scenarios.remove)
             atexit.register(scenarios.remove, scenario, carrier)
             scenarios.apply(scenario, carrier)
+
+    def _stay(self, scenario: str) -> None:
+        """In a notebook, what a cell needs stays for the next ones, and keeps `lab verify` and the like out."""
+        self._turn.close()
+        shell = _shell()
+        if shell is not None:
+            from lab import runner
+
+            self._turn.enter_context(runner._alone())
+            if self._make_room not in shell.events.callbacks["pre_run_cell"]:
+                shell.events.register("pre_run_cell", self._make_room)
+        self._applied = scenario
+
+    def _make_room(self, cell: "ExecutionInfo") -> None:
+        """A snippet that needs no scenario finds none, also in a notebook after one that did."""
+        text = cell.raw_cell or ""
+        if "from lab import cluster" in text and "cluster.needs(" not in text:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Remove what an earlier cell needed."""
+        from lab import scenario as scenarios
+
+        if self._applied is not None:
+            atexit.unregister(scenarios.remove)
+            left, self._applied = self._applied, None
+            scenarios.remove(left, self.carrier)
+            self._turn.close()
 
     def node(self, name: str) -> Node:
         """One node.
@@ -193,6 +228,13 @@ class Cluster:
 
 
 cluster = Cluster()
+
+
+def _shell() -> "InteractiveShell | None":
+    """What runs the cells, in a notebook; None anywhere else."""
+    ipython = sys.modules.get("IPython")
+    shell: InteractiveShell | None = ipython.get_ipython() if ipython else None
+    return shell
 
 
 @cache

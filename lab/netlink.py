@@ -4,6 +4,7 @@ The node needs python3 and nothing else. pyroute2 has no types, so `Any` stays
 inside this file and frozen dataclasses with names for numbers leave it.
 """
 
+import asyncio
 import atexit
 import contextlib
 import errno
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -158,6 +160,7 @@ class Netlink:
         self._timeout = timeout
         self._pipe: _Pipe | None = None
         self._iproute: Any = None
+        self._thread: ThreadPoolExecutor | None = None
 
     def routes(self, table: str | int = "main") -> list[Route]:
         """The IPv4 routes of a table."""
@@ -198,6 +201,15 @@ class Netlink:
 
     def close(self) -> None:
         """End the helper on the node."""
+        thread, self._thread = self._thread, None
+        # At the end of the process, threads take no more work.
+        with contextlib.suppress(RuntimeError):
+            if thread is not None:
+                thread.submit(self._close_here).result()
+                thread.shutdown()
+        self._close_here()
+
+    def _close_here(self) -> None:
         if self._iproute is not None:
             self._iproute.close()
         if self._pipe is not None:
@@ -226,6 +238,13 @@ class Netlink:
             ) from None
 
     def _ask(self, question: Callable[[Any], list[T]]) -> list[T]:
+        """Ask one question, in a thread of its own where an event loop runs, as in a notebook's kernel."""
+        # pyroute2 runs a loop itself, and a thread can run only one.
+        if self._thread is None and _loop_runs():
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="netlink")
+        return self._thread.submit(self._ask_here, question).result() if self._thread else self._ask_here(question)
+
+    def _ask_here(self, question: Callable[[Any], list[T]]) -> list[T]:
         """Ask one question; a helper that is gone or silent becomes a LabError and a new start next time."""
         if self._iproute is None:
             self._open()
@@ -244,7 +263,7 @@ class Netlink:
         finally:
             watchdog.cancel()
             if pipe.ended:
-                self.close()
+                self._close_here()
 
     def _open(self) -> None:
         from pyroute2 import IPRoute
@@ -262,6 +281,14 @@ class Netlink:
             detail=pipe.errors(),
             hint=f"does `lab ssh {node} -- python3 -V` answer?",
         )
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Stdio(socket.socket):

@@ -55,6 +55,9 @@ class CommandResult:
     def __str__(self) -> str:
         return self.stdout
 
+    def _ipython_display_(self) -> None:
+        """In a notebook, nothing follows a cell that ends with a command: its transcript stands there already."""
+
 
 class CommandError(LabError):
     """A command ended with another status than the snippet expects.

@@ -310,7 +310,7 @@ def _alone() -> Iterator[None]:
     except Timeout:
         raise LabError(
             "snippets of this checkout are being run already",
-            hint="wait for the other `lab run, update or verify`",
+            hint="wait for the other `lab run, update or verify`, or end the notebook's kernel",
         ) from None
     try:
         yield

@@ -115,6 +115,28 @@ def test_an_unknown_carrier_names_the_known_ones(monkeypatch: pytest.MonkeyPatch
     assert "LAB_CARRIER" in caught.value.hint
 
 
+@pytest.fixture
+def scenarios(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of scenarios, none of which is there; and no clean-up is left for the end of the tests."""
+    from lab import scenario
+
+    calls: list[str] = []
+    monkeypatch.delenv("LAB_SCENARIO", raising=False)
+    monkeypatch.setattr(scenario, "present", lambda name, carrier: False)
+    for verb in ("apply", "remove"):
+        monkeypatch.setattr(scenario, verb, lambda name, carrier, verb=verb: calls.append(f"{verb} {name}"))
+    monkeypatch.setattr("atexit.register", lambda *_: None)
+    return calls
+
+
+def test_another_scenario_in_the_same_process_takes_the_place(fake: FakeCarrier, scenarios: list[str]) -> None:
+    """A notebook's cells run in one process; each finds what it needs and nothing else."""
+    handle = Cluster(connect=lambda: fake)
+    handle.needs("pods")
+    handle.needs("services")
+    assert scenarios == ["apply pods", "remove pods", "apply services"]
+
+
 def test_the_import_is_quick_and_light() -> None:
     """A snippet starts at once: no client is loaded by the import."""
     code = (

@@ -1,5 +1,6 @@
 """Netlink over standard input and output: the real helper and the real kernel, in a namespace of its own."""
 
+import asyncio
 import subprocess
 import time
 from collections.abc import Iterator
@@ -186,3 +187,16 @@ def test_an_unknown_table_is_an_error() -> None:
     with pytest.raises(LabError, match="no routing table `mian`") as caught:
         Netlink("node01", ["false"]).routes("mian")
     assert "main" in caught.value.hint
+
+
+def test_it_answers_where_an_event_loop_runs() -> None:
+    """A notebook's kernel is inside a loop of its own; all questions go through one other thread."""
+
+    async def ask() -> tuple[list[Link], list[Link]]:
+        return netlink.links(), netlink.links()
+
+    netlink = Netlink("here", ["sh", "-c"])
+    first, second = asyncio.run(ask())
+    assert "lo" in [link.name for link in first]
+    assert first == second
+    netlink.close()
