@@ -48,13 +48,16 @@ class Report:
     seconds: float = 0.0
 
 
-def check(mutations: Sequence[Mutation], *, sample: int | None = None, seed: int = 0) -> Report:
+def check(
+    mutations: Sequence[Mutation], *, sample: int | None = None, seed: int = 0, judge: Judge = runner.judge
+) -> Report:
     """Break the running cluster in these ways, one at a time, and repair it each time.
 
     Args:
         mutations: What is to be done.
         sample: Only so many of those that a snippet sees, drawn by lot.
         seed: Decides the lot: the same seed, the same draw.
+        judge: Says how a snippet's answers differ; for tests.
 
     Raises:
         LabError: No lab is running, or no snippet sees any of these mutations.
@@ -76,7 +79,7 @@ def check(mutations: Sequence[Mutation], *, sample: int | None = None, seed: int
         with runner._alone():
             carrier = runner._enter()
             repair_left(carrier)
-            _all(plans, carrier, report)
+            _all(plans, carrier, report, judge)
     report.seconds = time.monotonic() - begun
     print(f"{len(report.named)} named, {len(report.faults)} failed, {len(report.excused)} not covered yet", flush=True)
     return report
@@ -96,7 +99,7 @@ def prepare(mutations: Iterable[Mutation], kept: Mapping[Snippet, str]) -> tuple
     return report, plans
 
 
-def _all(plans: list[Plan], carrier: Carrier, report: Report) -> None:
+def _all(plans: list[Plan], carrier: Carrier, report: Report, judge: Judge) -> None:
     """All plans, those of one scenario while it stands."""
     green: set[str] = set()
     plans = sorted(plans, key=lambda plan: (plan.scenario or "", plan.mutation.name))
@@ -104,7 +107,7 @@ def _all(plans: list[Plan], carrier: Carrier, report: Report) -> None:
         with runner._scenario(scenario, carrier):
             for plan in group:
                 begun, name = time.monotonic(), plan.mutation.name
-                sentence, faults = one(plan, carrier, green)
+                sentence, faults = one(plan, carrier, green, judge)
                 if faults:
                     report.faults[name] = faults
                 else:
@@ -113,14 +116,14 @@ def _all(plans: list[Plan], carrier: Carrier, report: Report) -> None:
                 print(f"{name:24} {time.monotonic() - begun:5.1f} s  {told}", flush=True)
 
 
-def one(plan: Plan, carrier: Carrier, green: set[str], judge: Judge = runner.judge) -> tuple[str, list[str]]:
+def one(plan: Plan, carrier: Carrier, green: set[str], judge: Judge) -> tuple[str, list[str]]:
     """One mutation: green before, red with the right finding, green after.
 
     Args:
         plan: The mutation and its witnesses, their scenario being there.
         carrier: The running lab.
         green: Snippets that were seen green since the last repair; kept up to date.
-        judge: Says how a snippet's answers differ; for tests.
+        judge: Says how a snippet's answers differ.
 
     Returns:
         The sentence that names what was broken, and what was wrong; nothing was if that is empty.
@@ -167,7 +170,7 @@ def weigh(mutation: Mutation, found: Sequence[Verdict]) -> tuple[str, list[str]]
     findings = [finding for verdict in found for finding in verdict.findings]
     named = [finding for finding in findings if _names(finding, mutation)]
     if not named:
-        wanted = f"{mutation.kind}: {mutation.subject} on {mutation.node}"
+        wanted = f"{mutation.kind}: {mutation.subject} on {mutation.place}"
         told = [f"  {finding.kind}: {finding.sentence}" for finding in findings]
         errors = [f"  {verdict.snippet}: {_why(verdict)}" for verdict in found if not verdict.findings]
         faults += [f"no finding says {wanted!r}", *told, *errors]
@@ -179,8 +182,8 @@ def weigh(mutation: Mutation, found: Sequence[Verdict]) -> tuple[str, list[str]]
 
 
 def _names(finding: Finding, mutation: Mutation) -> bool:
-    same_node = finding.node == mutation.node
-    return finding.kind == mutation.kind and same_node and bool(re.fullmatch(mutation.subject, finding.subject))
+    here = finding.node == mutation.place
+    return finding.kind == mutation.kind and here and bool(re.fullmatch(mutation.subject, finding.subject))
 
 
 def _red(found: Iterable[Verdict]) -> list[Verdict]:

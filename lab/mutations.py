@@ -60,6 +60,7 @@ class Mutation:
         stop: Patterns of daemons that stand still meanwhile.
         also: What else may be found, as it follows from the harm.
         settled: A condition that must hold on every node before the witnesses are asked again.
+        seen_on: Where the finding is, when that is another node.
         uncovered: Why no snippet sees it yet; empty if one must.
     """
 
@@ -74,7 +75,13 @@ class Mutation:
     stop: tuple[str, ...] = ()
     also: tuple[Kind, ...] = ()
     settled: str = ""
+    seen_on: str = ""
     uncovered: str = ""
+
+    @property
+    def place(self) -> str:
+        """The node that the finding must name."""
+        return self.seen_on or self.node
 
 
 def edited(table: str, edit: str) -> tuple[str, ...]:
@@ -303,15 +310,16 @@ BGP = (
         "bird-stopped",
         "BIRD ends on node02, and nobody starts it again",
         "node02",
-        Sight("session", "Mesh_192_168_56_11", "state"),
+        Sight("session", "Mesh_192_168_56_12", "state"),
         (f"kill $(pgrep -f '{BIRD}')",),
         (),
-        Kind.SESSION_MISSING,
-        "Mesh_192_168_56_11",
+        Kind.SESSION_STATE_CHANGED,
+        "Mesh_192_168_56_12",
         stop=(BIRD_KEEPER,),
-        # The others see the session end; its routes stay for the time of a graceful restart.
         also=(Kind.SESSION_MISSING, Kind.SESSION_STATE_CHANGED, Kind.ROUTE_MISSING),
         settled=SESSIONS_UP,
+        # BIRD itself does not answer any more; the others see the session end.
+        seen_on="controlplane",
     ),
     Mutation(
         "session-disabled",

@@ -74,15 +74,15 @@ def _sights(mutation: Mutation, transcript: str) -> Iterator[Mutation]:
     """The mutation for each node, and each rule, of which a transcript shows what is broken."""
     sight = mutation.sight
     for each in shown(transcript):
-        apart = _ELSEWHERE.search(each.command) or (mutation.node or each.node) != each.node or "/" in each.node
+        apart = _ELSEWHERE.search(each.command) or (mutation.place or each.node) != each.node or "/" in each.node
         if apart or not re.search(sight.command, each.command):
             continue
         if not sight.what:
-            yield replace(mutation, node=each.node)
+            yield replace(mutation, node=mutation.node or each.node)
         for entry in each.entries:
             told = not sight.field or entry.fields.get(sight.field)
             if told and entry.what == sight.what and re.fullmatch(sight.subject, entry.subject):
-                yield replace(_filled(mutation, entry.subject), node=each.node)
+                yield replace(_filled(mutation, entry.subject), node=mutation.node or each.node)
 
 
 def _filled(mutation: Mutation, subject: str) -> Mutation:
