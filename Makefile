@@ -40,7 +40,7 @@ lint: setup ## Format, lint, types, spelling, shell
 	@$(BIN)/mypy
 	@$(BIN)/codespell --quiet-level 2 --skip '*.sum,*.mod,*.js,*.svg,*.config' README.md CONTRIBUTING.md docs lab scripts
 	@command -v shellcheck >/dev/null || scripts/setup.sh shellcheck
-	@shellcheck scripts/*.sh lab/provision/*.sh lab/image/guest/usr/local/sbin/*
+	@shellcheck scripts/*.sh lab/provision/*.sh lab/worlds/*.sh lab/image/guest/usr/local/sbin/*
 
 .PHONY: format
 format: setup ## Put the Python files into the project's format
@@ -54,11 +54,16 @@ check: lint ## All that needs no cluster and no browser
 test: check ## Everything: check, the site in a browser, the real cluster
 	@command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ] || scripts/setup.sh chromium
 	@$(BIN)/pytest -q tests/site
+	@$(MAKE) --no-print-directory notebook
 	@$(BIN)/pytest -q tests/cluster
 
 .PHONY: up
 up: setup ## Start the lab
 	@$(BIN)/lab up
+
+.PHONY: notebook
+notebook: setup ## Install JupyterLab, for `lab notebook`
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r notebook.lock
 
 .PHONY: down
 down: ## End the lab
@@ -82,6 +87,8 @@ bench: setup ## Measure the lab: start, memory, idle CPU, a step's cost
 	@$(BIN)/python -m lab.bench
 
 .PHONY: lock
-lock: ## Renew requirements.lock from pyproject.toml 
-	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --group site --group test --generate-hashes \
-		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock
+LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	--no-emit-find-links --upgrade --quiet
+lock: ## Renew requirements.lock and notebook.lock from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --group site --group test $(LOCK) -o requirements.lock
+	@$(BIN)/uv pip compile --group notebook --constraint requirements.lock $(LOCK) -o notebook.lock

@@ -1,6 +1,7 @@
-"""The lab: a real Kubernetes cluster of three nodes, and the handle that snippets question it with."""
+"""The lab: a real Kubernetes cluster of three nodes, the handle that snippets question it with, and a sandbox."""
 
 from lab.cluster import cluster
 from lab.errors import LabError
+from lab.sandbox import sandbox
 
-__all__ = ["LabError", "cluster"]
+__all__ = ["LabError", "cluster", "sandbox"]

@@ -185,7 +185,9 @@ class Bringup:
         patch = {"spec": {"template": {"metadata": {"annotations": kubeadm.pinned(controllers)}}}}
         self._must(carrier, node, "mkdir -p /etc/lab/patches", limit=20)
         carrier.send(node, kubeadm.init_config(self.spec, token), "/etc/lab/kubeadm.yaml")
-        carrier.send(node, kubeadm.coredns_patch(dns), "/etc/lab/patches/corednsdeployment+strategic.yaml")
+        patches = {**kubeadm.static_pod_patches(), "corednsdeployment+strategic.yaml": kubeadm.coredns_patch(dns)}
+        for name, text in patches.items():
+            carrier.send(node, text, f"/etc/lab/patches/{name}")
         carrier.send(node, json.dumps(patch), "/etc/lab/calico-patch.json")
         carrier.send(node, calico.manifest(self.spec, self.products["programs"] / "kubectl"), "/etc/lab/calico.yaml")
         carrier.send(node, (PACKAGE / "provision/control-plane.sh").read_text(), "/etc/lab/provision.sh")

@@ -96,6 +96,9 @@ class Recorded(Protocol):
             LabError: There is none; says what is known.
         """
 
+    def stand(self, scenario: str) -> None:
+        """Say which scenario the next questions are about."""
+
 
 def answer(recorded: Recorded | None, source: str, where: str, question: str, ask: Callable[[], Any]) -> Any:
     """A reply as JSON has it: asked now and put on record, or recalled.

@@ -287,44 +287,73 @@ def reset() -> None:
         click.echo(f"deleted {name}")
 
 
+@main.command()
+@click.argument("world", required=False)
+@click.option(
+    "--carrier", help="Where it stands: `uml`, on the lab's node01; or `here`, on this machine, without a lab."
+)
+def sandbox(world: str | None, carrier: str | None) -> None:
+    """Open a shell in a sandbox of your own: root over new namespaces, nobody outside; gone when you leave.
+
+    WORLD builds something first: two-hosts, two-nodes or three-servers.
+    """
+    from lab import worlds
+    from lab.sandbox import sandbox as box
+
+    _choose(carrier)
+    build = worlds.WORLDS.get(world or "")
+    if world and build is None:
+        raise LabError(f"there is no world {world!r}", hint=f"there are: {', '.join(worlds.WORLDS)}")
+    hosts = build() if build else ()
+    for host in hosts:
+        say(f"{host.name}: ip netns exec {host.name} sh")
+    sys.exit(box.shell())
+
+
 # --- snippets --------------------------------------------------------------------
 
 
 @main.command()
 @click.argument("snippet", shell_complete=complete_snippet)
-@click.option("--carrier", help="What answers: `uml`, the running lab; or `replay`, the captures, without a lab.")
+@click.option(
+    "--carrier", help="What answers: `uml`, the running lab; `replay`, the captures; or `here`, this machine."
+)
 def run(snippet: str, carrier: str | None) -> None:
     """Run one snippet and show its transcript."""
     from lab import runner
 
-    if carrier:
-        # The snippet's own process sees it too.
-        os.environ["LAB_CARRIER"] = carrier
+    _choose(carrier)
     runner.run(snippet)
 
 
 @main.command()
 @click.argument("names", nargs=-1, shell_complete=complete_snippet)
-def update(names: tuple[str, ...]) -> None:
-    """Run snippets (all, a chapter's, or by name) and keep what they print."""
+@click.option("--all", "everything", is_flag=True, help="Without names: all of them, also those that are fresh.")
+def update(names: tuple[str, ...], everything: bool) -> None:
+    """Run snippets and keep what they print: a chapter's, by name, or without names those that are stale or missing."""
     from lab import receipt, runner
 
-    report = runner.update(list(names), commit=receipt.commit())
+    report = runner.update(list(names), commit=receipt.commit(), everything=everything)
     _conclude(report)
 
 
 @main.command()
 @click.argument("names", nargs=-1, shell_complete=complete_snippet)
+@click.option("--jobs", "-j", type=click.IntRange(1, 16), default=4, show_default=True, help="Scenarios side by side.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write a report for programs to FILE.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), help="Also write JUnit XML to FILE.")
-def verify(names: tuple[str, ...], json_file: Path | None, junit_file: Path | None) -> None:
+@click.option("--carrier", help="What answers: `uml`, the running lab; or `here`, this machine, for what needs no lab.")
+def verify(
+    names: tuple[str, ...], jobs: int, json_file: Path | None, junit_file: Path | None, carrier: str | None
+) -> None:
     """Run snippets and compare with what is kept; change nothing of it. Any difference fails.
 
     Each difference is told as what it means, line by line, and with the sentence of the book that rests on it.
     """
     from lab import runner
 
-    report = runner.verify(list(names), json_file=json_file, junit_file=junit_file)
+    _choose(carrier)
+    report = runner.verify(list(names), jobs=jobs, json_file=json_file, junit_file=junit_file)
     _conclude(report, changed_is_failure=True)
 
 
@@ -359,6 +388,27 @@ def mutate(names: tuple[str, ...], listed: bool, sample: int | None, seed: int |
         say(f"drawn by lot; the same again: lab mutate --sample {sample} --seed {lot}")
     if checking.check(mutations.select(names), sample=sample, seed=lot).faults:
         sys.exit(1)
+
+
+@main.command()
+@click.option("--age", type=click.IntRange(0), metavar="DAYS", help="Also those that are older than this.")
+def stale(age: int | None) -> None:
+    """Name the captures that do not fit their snippets, pins and nodes any more, and say what changed."""
+    from lab import runner
+
+    found = runner.outdated(age)
+    for name, reasons in found.items():
+        click.echo(f"{name}\n" + "\n".join(f"  {reason}" for reason in reasons))
+    if found:
+        names = " ".join(found) if len(found) < 4 else "--all" if age is not None else ""
+        raise LabError(f"{len(found)} captures are stale", hint=f"capture them again: lab update {names}".rstrip())
+    click.echo("every capture is fresh")
+
+
+def _choose(carrier: str | None) -> None:
+    """Take the option `--carrier`; a snippet's own process sees it too."""
+    if carrier:
+        os.environ["LAB_CARRIER"] = carrier
 
 
 def _conclude(report: Any, *, changed_is_failure: bool = False) -> None:

@@ -64,7 +64,7 @@ class Cluster:
         Raises:
             LabError: There is no such scenario, or it did not become ready.
         """
-        _begin()
+        begin()
         ready = os.environ.get("LAB_SCENARIO")
         if ready is not None:
             if ready != scenario:
@@ -75,6 +75,7 @@ class Cluster:
             return
         carrier = self.carrier
         if carrier.recorded is not None:
+            carrier.recorded.stand(scenario)
             return
         from lab import scenario as scenarios
 
@@ -91,7 +92,7 @@ class Cluster:
     def _stay(self, scenario: str) -> None:
         """In a notebook, what a cell needs stays for the next ones, and keeps `lab verify` and the like out."""
         self._turn.close()
-        shell = _shell()
+        shell = notebook_shell()
         if shell is not None:
             from lab import runner
 
@@ -116,13 +117,27 @@ class Cluster:
             scenarios.remove(left, self.carrier)
             self._turn.close()
 
+    def alone(self, why: str) -> None:
+        """Say that this snippet alters the cluster, or shows all of it: nothing may run beside it.
+
+        Args:
+            why: What it does that others would see. Must be a literal: the tools read it without running the snippet.
+        """
+
+    def limit(self, seconds: int) -> None:
+        """Say that this snippet may run longer than the usual 60 seconds.
+
+        Args:
+            seconds: At most 600. Must be a literal: the tools read it without running the snippet.
+        """
+
     def node(self, name: str) -> Node:
         """One node.
 
         Raises:
             LabError: There is no node of that name, or no lab is running.
         """
-        _begin()
+        begin()
         if name not in self._nodes:
             spec = self._spec.node(name)
             self._nodes[name] = Node(name, self.carrier, address=spec.address)
@@ -137,7 +152,7 @@ class Cluster:
         """One pod; it is looked up when its node, its address or its network is first asked for."""
         from lab.pod import Pod
 
-        _begin()
+        begin()
         return Pod(name, namespace, self)
 
     def kubectl(self, command: str, *, status: int = 0, timeout: float = 30.0) -> CommandResult:
@@ -173,7 +188,7 @@ class Cluster:
         """
         from lab.api import read
 
-        _begin()
+        begin()
         return read(self.carrier.recorded, lambda: self._api, path)
 
     @cached_property
@@ -201,7 +216,7 @@ class Cluster:
     def _api(self) -> "ApiClient":
         from lab.api import recorded_client
 
-        _begin()
+        begin()
         return recorded_client(self.carrier)
 
     @cached_property
@@ -230,7 +245,7 @@ class Cluster:
 cluster = Cluster()
 
 
-def _shell() -> "InteractiveShell | None":
+def notebook_shell() -> "InteractiveShell | None":
     """What runs the cells, in a notebook; None anywhere else."""
     ipython = sys.modules.get("IPython")
     shell: InteractiveShell | None = ipython.get_ipython() if ipython else None
@@ -238,7 +253,7 @@ def _shell() -> "InteractiveShell | None":
 
 
 @cache
-def _begin() -> None:
+def begin() -> None:
     """Take the options of a snippet that runs by hand.
 
     From here on, its failure ends with a message about its line, not with a traceback.

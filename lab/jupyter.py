@@ -6,7 +6,6 @@ there: the browser stays outside, and the kernels that are started here see the 
 """
 
 import importlib.util
-import json
 import os
 import secrets
 import signal
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from lab.carriers.uml import UmlCarrier
 
-INSTALL = f"{paths.ROOT}/.venv/bin/uv pip install --python {paths.ROOT}/.venv/bin/python --group notebook"
 SHUTDOWN = 60.0
 """Seconds that a kernel has at its end, to remove what its snippets needed in the cluster."""
 
@@ -37,7 +35,7 @@ def require() -> None:
         LabError: It is not installed; says how to install it.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise LabError("JupyterLab is not installed", hint=INSTALL)
+        raise LabError("JupyterLab is not installed", hint=f"make -C {paths.ROOT} notebook")
 
 
 def write(folder: Path, chapters: Sequence[notebook.Chapter]) -> list[Path]:
@@ -53,22 +51,11 @@ def write(folder: Path, chapters: Sequence[notebook.Chapter]) -> list[Path]:
     kept = []
     for chapter in chapters:
         path, text = folder / chapter.file, notebook.make(chapter)
-        if path.exists() and _sources(path) != _sources_of(text):
+        if path.exists() and notebook.is_changed(path.read_text(encoding="utf-8", errors="replace")):
             changed = datetime.fromtimestamp(path.stat().st_mtime)
             kept.append(path.rename(path.with_stem(f"{path.stem}-{changed:%Y%m%d-%H%M%S}")))
         path.write_text(text, encoding="utf-8")
     return kept
-
-
-def _sources(path: Path) -> list[str] | None:
-    try:
-        return _sources_of(path.read_text(encoding="utf-8"))
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _sources_of(text: str) -> list[str]:
-    return ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
 
 
 def listen(port: int = 0) -> socket.socket:

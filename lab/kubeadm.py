@@ -56,7 +56,12 @@ def init_config(spec: Spec, token: str) -> str:
                 "local": {
                     "imageTag": f"{spec.versions.etcd.removeprefix('v')}-0",
                     # One member on a disk that may be lost with the lab: no wait for the disk.
-                    "extraArgs": [{"name": "unsafe-no-fsync", "value": "true"}],
+                    "extraArgs": [
+                        {"name": "unsafe-no-fsync", "value": "true"},
+                        # It has no other member to hear from; milliseconds.
+                        {"name": "heartbeat-interval", "value": "500"},
+                        {"name": "election-timeout", "value": "5000"},
+                    ],
                 }
             },
             "apiServer": {"extraArgs": [{"name": "profiling", "value": "false"}]},
@@ -118,11 +123,45 @@ def coredns_patch(address: str) -> str:
                 "replicas": 1,
                 "template": {
                     "metadata": {"annotations": pinned(address)},
-                    "spec": {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}},
+                    "spec": {
+                        "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
+                        # Asked again soon, so that a start is not longer by the time between two questions.
+                        "containers": [{"name": "coredns", "readinessProbe": {"periodSeconds": 2}}],
+                    },
                 },
             }
         }
     )
+
+
+STARTUP = {"initialDelaySeconds": 2, "periodSeconds": 2, "failureThreshold": 240}
+"""How often a program that starts is asked whether it is up: a reader waits for the answer."""
+
+CPU_SHARES = {"kube-apiserver": "250m", "etcd": "100m", "kube-controller-manager": "10m", "kube-scheduler": "10m"}
+"""What each program asks of the control plane's one core.
+
+The last two can do nothing before the API server answers; until then they must not keep it waiting.
+"""
+
+
+def static_pod_patches() -> dict[str, str]:
+    """Kubeadm's own hook for the control plane's static pods, by file name: only probes and shares of the core.
+
+    Kubeadm lets ten seconds pass before it asks a program that starts, and then asks the API server
+    every second for ever, by a new TLS connection: slow at first, dear afterwards.
+    """
+    patches = {}
+    for name, share in CPU_SHARES.items():
+        container: dict[str, Any] = {
+            "name": name,
+            "startupProbe": STARTUP,
+            "livenessProbe": {"periodSeconds": 30},
+            "resources": {"requests": {"cpu": share}},
+        }
+        if name != "kube-controller-manager":  # the one without a readiness probe
+            container["readinessProbe"] = {"periodSeconds": 15}
+        patches[f"{name}+strategic.yaml"] = yaml.safe_dump({"spec": {"containers": [container]}})
+    return patches
 
 
 def pinned(address: str) -> dict[str, str]:

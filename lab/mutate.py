@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab import paths, runner, verdicts, witnesses
 from lab.carriers import Carrier
+from lab.course import standing
 from lab.drift import EFFECTS, Finding
 from lab.errors import LabError
 from lab.mutations import MUTATIONS, Mutation
@@ -104,7 +105,7 @@ def _all(plans: list[Plan], carrier: Carrier, report: Report, judge: Judge) -> N
     green: set[str] = set()
     plans = sorted(plans, key=lambda plan: (plan.scenario or "", plan.mutation.name))
     for scenario, group in groupby(plans, key=lambda plan: plan.scenario):
-        with runner._scenario(scenario, carrier):
+        with standing(scenario, carrier):
             for plan in group:
                 begun, name = time.monotonic(), plan.mutation.name
                 sentence, faults = one(plan, carrier, green, judge)

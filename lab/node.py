@@ -270,8 +270,12 @@ class Node:
     def _run(self, command: str, *, status: int, timeout: float, shown: bool) -> CommandResult:
         result = self._finish(command, self._send(command, timeout=timeout), shown=shown)
         if result.status != status:
-            raise CommandError(result, expected=status, timeout=timeout)
+            raise self.failure(result, expected=status, timeout=timeout)
         return result
+
+    def failure(self, result: CommandResult, *, expected: int, timeout: float) -> CommandError:
+        """The error for a command that ended otherwise than expected."""
+        return CommandError(result, expected=expected, timeout=timeout)
 
     def _finish(self, command: str, done: Completed, *, shown: bool) -> CommandResult:
         self._console.finish(Step(self.name, command, done.status, done.stdout, done.stderr, done.seconds, shown=shown))
@@ -409,7 +413,7 @@ class Background:
         self._console.finish(Step(*words, background=True, early=self._early))
         self._result = CommandResult(*words)
         if done.status != self._status:
-            raise CommandError(self._result, expected=self._status, timeout=self._timeout)
+            raise self._node.failure(self._result, expected=self._status, timeout=self._timeout)
 
 
 class Recalled(Background):

@@ -6,6 +6,7 @@ Nothing here runs a snippet: the outputs are the captures, so equal files give e
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,26 @@ def make(chapter: Chapter) -> str:
             # The kernel that every Jupyter has; the packages are those of the environment it was started from.
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
+            "living_book": {"sources": digest(cells)},
         },
         "nbformat": 4,
         "nbformat_minor": 5,
     }
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def digest(cells: Iterable[Cell]) -> str:
+    """Digest of what cells say and ask, whatever their outputs: another one means that somebody changed them."""
+    return hashlib.sha256("\0".join("".join(cell["source"]) for cell in cells).encode()).hexdigest()
+
+
+def is_changed(text: str) -> bool:
+    """Whether a notebook's file is not as it was made, apart from the outputs of its cells."""
+    try:
+        found = json.loads(text)
+        return bool(found["metadata"]["living_book"]["sources"] != digest(found["cells"]))
+    except (ValueError, KeyError, TypeError):
+        return True
 
 
 def source_of(path: Path) -> str:

@@ -8,27 +8,16 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lab import paths
+from lab import freshness, paths
 from lab.api import KEPT_OUT
 from lab.capture import Answer, Step
 from lab.errors import LabError
 from lab.snippets import Snippet
 
 SCHEMA = 2
-
-PARTS = {
-    "snippet": "the snippet itself",
-    "scenario": "its scenario",
-    "noise": "the noise rules (lab/noise.py)",
-    "provision": "how nodes are set up (lab/provision)",
-    "pins": "the pinned components (lab/cluster.yaml, lab/image/*/go.mod and go.sum)",
-    "kernel": "the kernel's configuration (lab/image/kernel)",
-}
-"""What a transcript depends on: the names in a receipt, and in words."""
 
 _SECRETS = {
     "a private key": r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----",
@@ -63,7 +52,7 @@ class Receipt:
         scenario: Name of the scenario, or None.
         versions: Version of each component, as it reports itself.
         key: Digest of all parts.
-        parts: Digest of each thing that the transcript depends on; None for no scenario.
+        parts: Each thing that the transcript depends on, with its digest or version (see `lab.freshness.parts`).
         out: Digest of the transcript.
         steps: Every command with node, exit status, seconds, its raw output and the digest of that.
         answers: Every other question, by source and place, with its reply.
@@ -118,7 +107,7 @@ def make(
             f"{snippet.name}: a capture is made of what nodes answer, not of another capture",
             hint="start a lab with `lab up`, and leave LAB_CARRIER and --carrier away",
         )
-    found = parts(snippet)
+    found = freshness.parts(snippet)
     return Receipt(
         snippet=snippet.name,
         date=now().strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -186,17 +175,6 @@ def commit() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def parts(snippet: Snippet) -> dict[str, str | None]:
-    """The digest of each thing that a snippet's transcript depends on."""
-    scenario = paths.SNIPPETS / "scenarios" / f"{snippet.scenario}.yaml" if snippet.scenario else None
-    shared = _shared(paths.PACKAGE)
-    return {
-        "snippet": digest(snippet.path.read_bytes()),
-        "scenario": digest(scenario.read_bytes()) if scenario else None,
-        **shared,
-    }
-
-
 def key_of(found: Mapping[str, str | None]) -> str:
     """One digest of all parts."""
     return digest(json.dumps(dict(found), sort_keys=True))
@@ -204,32 +182,7 @@ def key_of(found: Mapping[str, str | None]) -> str:
 
 def key(snippet: Snippet) -> str:
     """The digest of everything that a snippet's transcript depends on."""
-    return key_of(parts(snippet))
-
-
-@cache
-def _shared(package: Path) -> Mapping[str, str]:
-    """The digests that all snippets have in common, computed once: hundreds of captures are asked for."""
-    image = package / "image"
-    return {
-        "noise": digest((package / "noise.py").read_bytes()),
-        "provision": _files(package, _tree(package / "provision")),
-        "pins": _files(
-            package,
-            [package / "cluster.yaml", *sorted(image.glob("*/go.mod")), *sorted(image.glob("*/go.sum"))],
-        ),
-        "kernel": _files(package, _tree(image / "kernel")),
-    }
-
-
-def _tree(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-
-
-def _files(base: Path, files: Iterable[Path]) -> str:
-    """The digest of files by name and content."""
-    lines = [f"{path.relative_to(base).as_posix()} {digest(path.read_bytes())}\n" for path in files]
-    return digest("".join(lines))
+    return key_of(freshness.parts(snippet))
 
 
 def load(snippet: Snippet) -> tuple[str, Receipt]:
@@ -341,11 +294,11 @@ def stale(snippet: Snippet) -> list[str]:
         LabError: There is no whole capture.
     """
     _, receipt = load(snippet)
-    now = parts(snippet)
-    changed = [words for part, words in PARTS.items() if now[part] != receipt.parts.get(part)]
+    now = freshness.parts(snippet)
+    changed = freshness.changes(receipt.parts, now)
     if not changed and key_of(now) != receipt.key:
         changed.append("its receipt, by hand")
-    return changed
+    return changed + freshness.mismatches(receipt.versions, now)
 
 
 def find_secret(value: Any) -> str | None:

@@ -1,68 +1,28 @@
 """Runs snippets: `run` shows one, `update` keeps what they print, `verify` compares and writes nothing."""
 
 import difflib
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import groupby
+from contextlib import contextmanager
 from pathlib import Path
 
-from lab import carriers, drift, noise, pages, paths, receipt, scenario, verdicts
-from lab.capture import Answer, Event, Step, Transcript, read_record, transcript
+from lab import carriers, drift, freshness, noise, pages, paths, receipt, scenario, verdicts
 from lab.carriers import Carrier
+from lab.course import Course, Report, Work, standing
 from lab.drift import Finding, Kind
 from lab.errors import LabError
+from lab.execute import Run, SnippetError, execute
 from lab.snippets import Snippet, find, select
 from lab.verdicts import Verdict
+from lab.worker import Workers
 
-LIMIT = 60.0
-"""Seconds that one snippet may run."""
-
-_TAIL = 14
-
-
-@dataclass
-class Report:
-    """What a run over several snippets came to.
-
-    Attributes:
-        changed: Snippets whose transcript is new or another one than the kept one.
-        failed: Snippets that could not be run, compared or kept.
-        unchanged: All others.
-        seconds: How long all took.
-    """
-
-    changed: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    seconds: float = 0.0
+JOBS = 4
+"""Scenarios that may stand at the same time while outputs are compared."""
+FEW = 2
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run of one snippet: its transcript, its steps, and what else was answered."""
-
-    transcript: str
-    steps: list[Step]
-    answers: list[Answer] = field(default_factory=list)
-
-
-class SnippetError(LabError):
-    """A snippet did not run to its end.
-
-    Attributes:
-        transcript: What it showed until then.
-    """
-
-    def __init__(self, transcript: str, summary: str, *, detail: str = "", hint: str = "") -> None:
-        super().__init__(summary, detail=detail, hint=hint)
-        self.transcript = transcript
+__all__ = ["JOBS", "Report", "Run", "diff", "execute", "outdated", "run", "update", "verify"]
 
 
 def run(name: str) -> None:
@@ -84,38 +44,38 @@ def run(name: str) -> None:
             # Whoever applied it may still want it: it stays.
             scenario.wait_ready(needed, carrier)
             needed = None
-        with _scenario(needed, carrier):
+        with standing(needed, carrier):
             execute(snippet, live=True)
 
 
-def update(names: list[str], *, commit: str | None = None) -> Report:
+def update(names: list[str], *, commit: str | None = None, everything: bool = False) -> Report:
     """Run snippets and keep their transcripts and receipts.
 
     A transcript in which only noise differs keeps its old lines; its receipt is
-    new. A snippet that fails keeps both its files as they are.
+    new. A snippet that fails keeps both its files as they are. Every snippet has the
+    cluster to itself and its scenario: what is kept is what a reader's lab prints.
 
     Args:
-        names: Chapters or snippets; none means all.
+        names: Chapters or snippets; none means those whose capture is stale or missing.
         commit: What the receipts name as the checkout's commit; None asks git.
+        everything: For no names: all, also the fresh ones.
 
     Raises:
-        LabError: A name means nothing, or no lab is running.
+        LabError: A name means nothing, no lab is running, it is not of the pinned versions, or this machine would
+            answer in its place.
     """
+    if carriers.chosen() == "here":
+        raise LabError(
+            "captures are made on the lab, so that all of the book comes from the same machines",
+            hint="start a lab with `lab up`, and leave LAB_CARRIER away; `lab verify --carrier here` compares",
+        )
+    chosen = _chosen(names)
+    if not names and not everything:
+        chosen = _worn(chosen)
+        if not chosen:
+            return Report()
     sha = commit or receipt.commit()
-    versions: dict[str, str] = {}
-
-    def keep(snippet: Snippet, carrier: Carrier) -> str:
-        if not versions:
-            versions.update(carrier.versions())
-        done = execute(snippet)
-        old = _kept(snippet)
-        text = done.transcript if old is None else noise.keep_old(old, done.transcript)
-        existed = snippet.out.exists()
-        new = receipt.make(snippet, text, done.steps, done.answers, carrier=carrier.name, versions=versions, commit=sha)
-        receipt.save(snippet, text, new)
-        return "unchanged" if text == old else "changed" if existed else "new"
-
-    report = _each(names, keep)
+    report = _each(chosen, lambda carrier: _Keeping(carrier, sha))
     if report.changed:
         print("changed, read the difference before you commit it:")
         for name in report.changed:
@@ -123,19 +83,111 @@ def update(names: list[str], *, commit: str | None = None) -> Report:
     return report
 
 
-def _kept(snippet: Snippet) -> str | None:
-    """The kept transcript; None if there is none, or one that was edited or damaged and lends no lines."""
+def _worn(snippets: list[Snippet]) -> list[Snippet]:
+    """Those whose capture is stale or missing; says how many, and why."""
+    reasons = {snippet.name: _reasons(snippet) for snippet in snippets}
+    worn = [snippet for snippet in snippets if reasons[snippet.name]]
+    print(f"{len(snippets) - len(worn)} of {len(snippets)} captures are fresh")
+    for reason, count in Counter(reason for found in reasons.values() for reason in found).most_common():
+        print(f"  {count} to run again: {reason}")
+    if not worn:
+        print("nothing to do; all of them anew: lab update --all", flush=True)
+    return worn
+
+
+def _reasons(snippet: Snippet) -> list[str]:
+    """Why a capture is not fresh; empty when it is."""
     try:
-        return receipt.load(snippet)[0]
+        return receipt.stale(snippet)
+    except LabError as error:
+        return [error.summary.removeprefix(f"{snippet.name}: ").removeprefix(f"{snippet.name} ")]
+
+
+def outdated(age: int | None = None) -> dict[str, list[str]]:
+    """The snippets whose captures are stale, missing or damaged, each with what changed.
+
+    Args:
+        age: Days after which a capture is too old, too; None for no such limit.
+
+    Raises:
+        LabError: There are no snippets.
+    """
+    found = {}
+    for snippet in _chosen([]):
+        reasons = _reasons(snippet)
+        kept = _kept(snippet)
+        if age is not None and kept and (days := freshness.age(kept[1].date)) > age:
+            reasons.append(f"captured {days} days ago, more than {age}")
+        if reasons:
+            found[snippet.name] = reasons
+    return found
+
+
+class _Keeping:
+    """What `update` does with each snippet."""
+
+    keeps = True
+
+    def __init__(self, carrier: Carrier, commit: str | None) -> None:
+        self._carrier, self._commit = carrier, commit
+        self._versions = carrier.versions()
+        wrong = freshness.mismatches(self._versions, freshness.pins())
+        if wrong:
+            raise LabError(
+                "this lab is not of the pinned versions; nothing was captured",
+                detail="\n".join(wrong),
+                hint="make it anew: lab up --fresh",
+            )
+
+    def before(self, snippet: Snippet) -> None:
+        """Refuse to put another carrier's answers in the place of the kept ones."""
+        kept = _kept(snippet)
+        carrier = kept[1].carrier if kept else self._carrier.name
+        if carrier != self._carrier.name:
+            raise LabError(
+                f"{snippet.name} was captured on {carrier}, this lab is {self._carrier.name}: its capture stays",
+                hint=f"compare: lab verify {snippet.name}; to replace it, remove {_shown(snippet.receipt)} first",
+            )
+
+    def run(self, snippet: Snippet, workers: Workers) -> Run:
+        """Run it."""
+        return execute(snippet, workers=workers)
+
+    def after(self, snippet: Snippet, done: Run) -> str:
+        """Keep what it printed."""
+        kept = _kept(snippet)
+        old = kept[0] if kept else None
+        text = done.transcript if old is None else noise.keep_old(old, done.transcript)
+        existed = snippet.out.exists()
+        new = receipt.make(
+            snippet,
+            text,
+            done.steps,
+            done.answers,
+            carrier=self._carrier.name,
+            versions=self._versions,
+            commit=self._commit,
+        )
+        receipt.save(snippet, text, new)
+        return "unchanged" if text == old else "changed" if existed else "new"
+
+
+def _kept(snippet: Snippet) -> tuple[str, receipt.Receipt] | None:
+    """The kept capture; None if there is none, or one that was edited or damaged and lends no lines."""
+    try:
+        return receipt.load(snippet)
     except LabError:
         return None
 
 
-def verify(names: list[str], *, json_file: Path | None = None, junit_file: Path | None = None) -> Report:
+def verify(
+    names: list[str], *, jobs: int = JOBS, json_file: Path | None = None, junit_file: Path | None = None
+) -> Report:
     """Run snippets and compare with what is kept; write nothing but the reports that are asked for.
 
     Args:
         names: Chapters or snippets; none means all.
+        jobs: How many scenarios may stand at the same time; what differs then is run again by itself.
         json_file: Where a report for programs goes.
         junit_file: Where a report for test tools goes.
 
@@ -144,28 +196,61 @@ def verify(names: list[str], *, json_file: Path | None = None, junit_file: Path 
     """
     verdicts.check_place(json_file, junit_file)
     found: dict[str, Verdict] = {}
-
-    def compare(snippet: Snippet, carrier: Carrier) -> str:
-        found[snippet.name] = verdict = judge(snippet)
-        if verdict.result == verdicts.FAILED:
-            raise LabError(verdict.error, detail=verdict.text())
-        if verdict.result == verdicts.CHANGED:
-            return f"changed\n{_indented(verdict.text())}{verdict.difference}accept it with: lab update {snippet.name}"
-        return "unchanged"
-
-    report = _each(names, compare)
+    report = _each(_chosen(names), lambda carrier: _Comparing(carrier, found), jobs=jobs)
     for name in report.failed:
-        found.setdefault(name, Verdict(name, verdicts.FAILED, 0.0, error="it was not run, see the messages above"))
+        error = report.errors.get(name, "it was not run, see the messages above")
+        if name not in found or found[name].result != verdicts.FAILED:
+            found[name] = Verdict(name, verdicts.FAILED, 0.0, error=error)
     for file, write in ((json_file, verdicts.write_json), (junit_file, verdicts.write_junit)):
         if file:
             write(file, [found[name] for name in sorted(found)], seconds=report.seconds)
     return report
 
 
-def judge(snippet: Snippet) -> Verdict:
+class _Comparing:
+    """What `verify` does with each snippet."""
+
+    keeps = False
+
+    def __init__(self, carrier: Carrier, found: dict[str, Verdict]) -> None:
+        self._carrier, self._found = carrier, found
+
+    def before(self, snippet: Snippet) -> None:
+        """There must be something to compare with."""
+        receipt.load(snippet)
+
+    def run(self, snippet: Snippet, workers: Workers) -> Verdict:
+        """Run it and compare what it prints."""
+        return judge(snippet, workers=workers)
+
+    def after(self, snippet: Snippet, verdict: Verdict) -> str:
+        """Tell what the comparison came to."""
+        self._found[snippet.name] = verdict
+        if verdict.result == verdicts.UNCHANGED:
+            return "unchanged"
+        elsewhere = self._elsewhere(snippet)
+        if verdict.result == verdicts.FAILED:
+            raise LabError(verdict.error, detail=verdict.text() + elsewhere)
+        told = _indented(verdict.text() + elsewhere)
+        return f"changed\n{told}{verdict.difference}accept it with: lab update {snippet.name}"
+
+    def _elsewhere(self, snippet: Snippet) -> str:
+        """That a capture comes from another carrier or other versions, if it does."""
+        kept = _kept(snippet)
+        here = {"carrier": self._carrier.name, **self._carrier.versions()}
+        there = {"carrier": kept[1].carrier, **kept[1].versions} if kept else {}
+        others = [f"{name} {old}, here {here[name]}" for name, old in there.items() if here.get(name, old) != old]
+        return f"it was captured elsewhere: {'; '.join(others)}\n" if others else ""
+
+
+def judge(snippet: Snippet, *, workers: Workers | None = None) -> Verdict:
     """Run a snippet, its scenario being there, and say how its answers differ from those that are kept.
 
     A snippet that fails is judged too, by what it showed until then.
+
+    Args:
+        snippet: Its name says whose capture.
+        workers: Where its process comes from; None makes one for it alone.
     """
     begun = time.monotonic()
     error, cut = "", False
@@ -174,7 +259,7 @@ def judge(snippet: Snippet) -> Verdict:
     try:
         old, _ = receipt.load(snippet)
         try:
-            new = execute(snippet).transcript
+            new = execute(snippet, workers=workers).transcript
         except SnippetError as failure:
             new, error, cut = failure.transcript, str(failure), True
         findings = drift.explain(old, new, cut=cut)
@@ -219,83 +304,24 @@ def diff(snippet: Snippet, old: str, new: str) -> str:
     return "".join(f"  {line}\n" for line in lines)
 
 
-def _each(names: list[str], work: Callable[[Snippet, Carrier], str]) -> Report:
-    """Do the work for each snippet, grouped by scenario; a failure does not stop the others."""
+def _chosen(names: list[str]) -> list[Snippet]:
     chosen = select(names)
     if not chosen:
         raise LabError("there are no snippets yet", hint="the first one: snippets/<chapter>/<name>.py")
-    begun = time.monotonic()
-    report = Report()
-    width = max(len(snippet.name) for snippet in chosen)
+    return chosen
+
+
+def _each(chosen: list[Snippet], work: Callable[[Carrier], Work], *, jobs: int = 1) -> Report:
+    """Do the work for each snippet; a failure does not stop the others."""
     with _alone():
         carrier = _enter()
-        for name, group in groupby(sorted(chosen, key=_by_scenario), key=lambda snippet: snippet.scenario):
-            _group(name, list(group), carrier, work, report, width)
-    report.seconds = time.monotonic() - begun
+        # A few are done sooner than the client is imported in advance.
+        with Workers(preload=len(chosen) > FEW) as workers:
+            report = Course(carrier, workers, work(carrier), chosen).go(jobs=jobs)
     total = len(chosen)
     counts = f"{len(report.changed)} changed, {len(report.unchanged)} unchanged, {len(report.failed)} failed"
     print(f"{total} snippet{'s' if total > 1 else ''}: {counts}; {report.seconds:.1f} s", flush=True)
     return report
-
-
-def _by_scenario(snippet: Snippet) -> tuple[str, str]:
-    return snippet.scenario or "", snippet.name
-
-
-def _group(
-    name: str | None,
-    snippets: list[Snippet],
-    carrier: Carrier,
-    work: Callable[[Snippet, Carrier], str],
-    report: Report,
-    width: int,
-) -> None:
-    """All snippets of one scenario, while it stands."""
-    done: set[str] = set()
-    try:
-        with _scenario(name, carrier):
-            for snippet in snippets:
-                done.add(snippet.name)
-                _one(snippet, carrier, work, report, width)
-    except LabError as error:
-        # The scenario itself: what depends on it could not run.
-        print(error, flush=True)
-        report.failed += [snippet.name for snippet in snippets if snippet.name not in done] or [f"scenario {name}"]
-
-
-def _one(
-    snippet: Snippet, carrier: Carrier, work: Callable[[Snippet, Carrier], str], report: Report, width: int
-) -> None:
-    begun = time.monotonic()
-    try:
-        snippet.check()
-        result = work(snippet, carrier)
-    except LabError as error:
-        result = f"FAILED\n{error}"
-    word = result.split("\n")[0]
-    {"unchanged": report.unchanged, "FAILED": report.failed}.get(word, report.changed).append(snippet.name)
-    print(f"{snippet.name:{width}}  {time.monotonic() - begun:5.1f} s  {result}", flush=True)
-
-
-@contextmanager
-def _scenario(name: str | None, carrier: Carrier) -> Iterator[None]:
-    """A scenario that stands while the block runs, and is gone afterwards, also after Ctrl-C."""
-    if name is None:
-        yield
-        return
-    begun = time.monotonic()
-    try:
-        scenario.apply(name, carrier)
-    except BaseException:
-        # Why it failed matters more than that its remains cannot be removed either.
-        with suppress(LabError):
-            scenario.remove(name, carrier)
-        raise
-    print(f"scenario {name} is ready after {time.monotonic() - begun:.1f} s", file=sys.stderr, flush=True)
-    try:
-        yield
-    finally:
-        scenario.remove(name, carrier)
 
 
 @contextmanager
@@ -327,109 +353,6 @@ def _enter() -> Carrier:
     carrier = carriers.connect()
     carrier.enter()
     return carrier
-
-
-def execute(snippet: Snippet, *, live: bool = False, limit: float = LIMIT) -> Run:
-    """Run a snippet as a process of its own, its scenario being there.
-
-    Args:
-        snippet: What to run.
-        live: Let its transcript go to this process's standard output at once.
-        limit: Seconds that it may run.
-
-    Raises:
-        LabError: It raised, ran over its limit, printed by itself, or showed nothing.
-    """
-    with tempfile.TemporaryDirectory(prefix="living-book-") as folder:
-        record = Path(folder) / "record.jsonl"
-        status, printed, errors = _process(snippet, record, live=live, limit=limit)
-        events = read_record(record)
-    if status is None:
-        raise SnippetError(
-            transcript(events),
-            f"{snippet.name} ran longer than {limit:g} s and was stopped",
-            detail=_last_words(events),
-            hint="wait for a condition with node.wait_until, and give commands an end, such as `-c 2`",
-        )
-    if status != 0:
-        raise SnippetError(
-            transcript(events),
-            f"{snippet.name} failed",
-            detail="\n".join([*_why(status, errors), "" if live else _last_words(events)]),
-            hint=f"run it alone: lab run {snippet.name}",
-        )
-    text = transcript(events)
-    if not text:
-        raise LabError(f"{snippet.name} shows nothing", hint="question a node with node.run(...)")
-    if not live and printed != text:
-        raise LabError(
-            f"{snippet.name} prints by itself; only commands belong into a transcript",
-            detail=_own_prints(text, printed),
-            hint="take the print out, or let a node print it: node.run(...)",
-        )
-    steps = [event for event in events if isinstance(event, Step)]
-    return Run(text, steps, [event for event in events if isinstance(event, Answer)])
-
-
-def _process(snippet: Snippet, record: Path, *, live: bool, limit: float) -> tuple[int | None, str, str]:
-    """Exit status (None: over its limit), standard output and standard error of the snippet's process."""
-    python_path = [str(paths.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {
-        **os.environ,
-        "LAB_RECORD": str(record),
-        "LAB_SCENARIO": snippet.scenario or "",
-        "PYTHONPATH": os.pathsep.join(python_path),
-        "PYTHONHASHSEED": "0",
-        "PYTHONIOENCODING": "utf-8",
-    }
-    child = subprocess.Popen(
-        [sys.executable, str(snippet.path)],
-        cwd=paths.ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=None if live else subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    status: int | None = None
-    try:
-        printed, errors = child.communicate(timeout=limit)
-        status = child.returncode
-    except subprocess.TimeoutExpired:
-        _end(child)
-        printed, errors = child.communicate()
-    finally:
-        # Also after Ctrl-C: the child is in a session of its own and does not get it.
-        _end(child)
-    return status, printed or "", errors or ""
-
-
-def _end(child: subprocess.Popen[str]) -> None:
-    """End the snippet and whatever it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-
-
-def _why(status: int, errors: str) -> list[str]:
-    lines = errors.strip().splitlines()[-_TAIL:]
-    return lines or [f"it was ended by signal {-status}" if status < 0 else f"it exited {status}"]
-
-
-def _last_words(events: list[Event]) -> str:
-    """The end of the transcript so far, so that a failure is seen in its place."""
-    page = Transcript()
-    lines = "".join(page.add(event) for event in events).splitlines()
-    return "\n".join(["the transcript so far ended with:", *(f"  {line}" for line in lines[-6:])]) if lines else ""
-
-
-def _own_prints(text: str, printed: str) -> str:
-    """The lines that no command printed."""
-    lines = difflib.ndiff(text.splitlines(), printed.splitlines())
-    own = [line[2:] for line in lines if line.startswith("+ ")]
-    return "\n".join(f"printed: {line}" for line in own[:5]) or "it printed characters that no command did"
 
 
 def _shown(path: Path) -> str:

@@ -11,7 +11,7 @@ from lab import paths
 from lab.api import Api, KubernetesApi, Object, title
 from lab.carriers import Carrier
 from lab.errors import LabError
-from lab.scenario_state import Waiting, events, host_network, pods_of, stale_routes, unready
+from lab.scenario_state import Waiting, cluster_ips, events, host_network, pods_of, stale_routes, stale_rules, unready
 
 # `reset` finds by this label what a snippet left behind.
 LABEL = "app.kubernetes.io/managed-by"
@@ -115,7 +115,8 @@ def wait_ready(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Ap
     """Wait until snippets can rely on a scenario that somebody applied.
 
     Ready means: every pod is Ready, every node has a route to it (its own node one
-    of 32 bits), and every Service has its endpoints.
+    of 32 bits), every Service has its endpoints, and kube-proxy on every node has rules
+    for its ClusterIP and its endpoints.
 
     Raises:
         LabError: It did not become ready; says which object, its last state and its events.
@@ -139,7 +140,7 @@ def present(name: str, carrier: Carrier, *, api: Api | None = None) -> bool:
 
 
 def remove(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Api | None = None) -> None:
-    """Delete a scenario's objects; wait until they, their pods and the routes to these are gone.
+    """Delete a scenario's objects; wait until they, their pods, and the routes and rules for them are gone.
 
     Raises:
         LabError: Something did not go away in time.
@@ -181,13 +182,14 @@ def _delete(items: list[Object], carrier: Carrier, api: Api, what: str, timeout:
         return
     pods = list(pods_of(items, api))
     addresses = {title(pod): pod.get("status", {}).get("podIP", "") for pod in pods if not host_network(pod)}
+    services = cluster_ips(items, api)
     # Backwards: what lives in a namespace goes before it.
     for item in reversed(items):
         api.delete(item)
 
     def remaining() -> Waiting:
         left = [("is still there", item) for item in [*items, *pods] if _same(item, api.get(item))]
-        return left or stale_routes(addresses, carrier)
+        return left or stale_routes(addresses, carrier) or stale_rules(services, carrier)
 
     _wait(remaining, what, timeout, api, hint="see `lab status`; `lab reset` tries again")
 

@@ -1,11 +1,14 @@
-"""What a scenario still waits for: pods, workloads, Services, and the routes on every node."""
+"""What a scenario still waits for: pods, workloads, Services, and the routes and rules on every node."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from lab.api import Api, Object
 from lab.carriers import Carrier
 from lab.errors import LabError
+from lab.spec import load_spec
 
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 
@@ -22,7 +25,7 @@ def unready(items: Sequence[Object], api: Api, carrier: Carrier) -> Waiting:
         return waiting
     services = [item for item in items if item["kind"] == "Service"]
     waiting = [(state, item) for item in services if (state := _service_state(item, api)) is not None]
-    return waiting or _missing_routes(pods, carrier)
+    return waiting or _missing_routes(pods, carrier) or _unprogrammed(services, api, carrier)
 
 
 def pods_of(items: Iterable[Object], api: Api) -> Iterator[Object]:
@@ -96,18 +99,23 @@ def _service_state(service: Object, api: Api) -> str | None:
     selector = service.get("spec", {}).get("selector")
     if not selector:
         return None
-    namespace, name = service["metadata"].get("namespace", "default"), service["metadata"]["name"]
+    namespace = service["metadata"].get("namespace", "default")
     pods = api.find("v1", "Pod", namespace, _selector(selector))
     wanted = sum(1 for pod in pods if _pod_state(pod) is None and pod["status"].get("phase") == "Running")
-    slices = api.find("discovery.k8s.io/v1", "EndpointSlice", namespace, f"kubernetes.io/service-name={name}")
-    addresses = {
+    found = len(_endpoints(service, api))
+    return None if found == wanted else f"has {found} endpoints for {wanted} pods"
+
+
+def _endpoints(service: Object, api: Api) -> set[str]:
+    """The addresses of a Service's ready endpoints."""
+    namespace, name = service["metadata"].get("namespace", "default"), service["metadata"]["name"]
+    return {
         address
-        for piece in slices
+        for piece in api.find("discovery.k8s.io/v1", "EndpointSlice", namespace, f"kubernetes.io/service-name={name}")
         for endpoint in piece.get("endpoints") or []
         if endpoint.get("conditions", {}).get("ready", True)
         for address in endpoint["addresses"]
     }
-    return None if len(addresses) == wanted else f"has {len(addresses)} endpoints for {wanted} pods"
 
 
 def host_network(pod: Object) -> bool:
@@ -115,17 +123,25 @@ def host_network(pod: Object) -> bool:
     return bool(pod.get("spec", {}).get("hostNetwork"))
 
 
+def _ask_nodes(carrier: Carrier, command: str, what: str) -> dict[str, str]:
+    """What a command prints on each node, asked side by side.
+
+    Raises:
+        LabError: It failed on one.
+    """
+    names = [node.name for node in load_spec().nodes]
+    with ThreadPoolExecutor(len(names)) as pool:
+        answers = list(pool.map(lambda name: carrier.execute(name, command, timeout=10.0), names))
+    for name, done in zip(names, answers, strict=True):
+        if done.status != 0:
+            raise LabError(f"{name}: {what} exited {done.status}", detail=done.stderr)
+    return {name: done.stdout for name, done in zip(names, answers, strict=True)}
+
+
 def _tables(carrier: Carrier) -> dict[str, list[ipaddress.IPv4Network]]:
     """The prefixes that each node has a route for, without the default route."""
-    from lab.spec import load_spec
-
-    tables = {}
-    for node in load_spec().nodes:
-        done = carrier.execute(node.name, "ip -4 route show", timeout=10.0)
-        if done.status != 0:
-            raise LabError(f"{node.name}: reading the routes exited {done.status}", detail=done.stderr)
-        tables[node.name] = list(_prefixes(done.stdout))
-    return tables
+    tables = _ask_nodes(carrier, "ip -4 route show", "reading the routes")
+    return {name: list(_prefixes(routes)) for name, routes in tables.items()}
 
 
 def _prefixes(routes: str) -> Iterator[ipaddress.IPv4Network]:
@@ -168,6 +184,79 @@ def stale_routes(addresses: dict[str, str], carrier: Carrier) -> Waiting:
             item = {"apiVersion": "v1", "kind": kind, "metadata": {"name": pod, "namespace": namespace}}
             waiting.append((f"is gone, but the route {address}/32 is not", item))
     return waiting
+
+
+PROXY = """\
+mode=$(curl -s --max-time 5 http://localhost:10249/proxyMode); echo "$mode"
+case $mode in
+  iptables) iptables-save ;;
+  nftables) nft -s list table ip kube-proxy ;;
+  ipvs) ipvsadm -Sn ;;
+  *) echo "kube-proxy does not tell its mode" >&2; exit 1 ;;
+esac"""
+"""Prints kube-proxy's mode on a node, and all rules that it can have made in this mode."""
+
+
+def cluster_ips(items: Iterable[Object], api: Api) -> dict[str, Object]:
+    """The Services among these objects that have a ClusterIP, by that address, as they are now."""
+    services = [now for item in items if item["kind"] == "Service" and (now := api.get(item)) is not None]
+    found = {str(now.get("spec", {}).get("clusterIP") or ""): now for now in services}
+    return {address: now for address, now in found.items() if address not in ("", "None")}
+
+
+def _unprogrammed(services: list[Object], api: Api, carrier: Carrier) -> Waiting:
+    """The Services that kube-proxy on some node has no rule for yet, in the mode that is in force there."""
+    addresses = cluster_ips(services, api)
+    if not addresses:
+        return []
+    waiting = []
+    answers = _ask_nodes(carrier, PROXY, "reading kube-proxy's rules")
+    for address, service in addresses.items():
+        endpoints = _endpoints(service, api)
+        # With these, each node has rules for some of the endpoints only.
+        partial = {"internalTrafficPolicy": "Local"}.items() <= service["spec"].items()
+        partial |= "trafficDistribution" in service["spec"]
+        for node, answer in answers.items():
+            mode, _, rules = answer.partition("\n")
+            missing = _missing_rules(mode, rules, address, service, set() if partial else endpoints)
+            waiting += [(f"has no rule for {what} on {node} ({mode})", service) for what in missing[:1]]
+    return waiting
+
+
+def _missing_rules(mode: str, rules: str, address: str, service: Object, endpoints: set[str]) -> list[str]:
+    """The ports and endpoints of a Service that rules do not name."""
+    metadata = service["metadata"]
+    name = f"{metadata.get('namespace', 'default')}/{metadata['name']}"
+    missing = []
+    for port in service["spec"].get("ports") or []:
+        protocol, number = port.get("protocol", "TCP").lower(), port["port"]
+        pattern = {
+            "iptables": rf"^-A KUBE-SERVICES -d {re.escape(address)}/32 -p {protocol} .*--dport {number} ",
+            "nftables": rf"\b{re.escape(address)} \. {protocol} \. {number} ",
+            "ipvs": rf"^-A -{protocol[0]} {re.escape(address)}:{number} ",
+        }[mode]
+        missing += [] if re.search(pattern, rules, re.MULTILINE) else [f"{address}:{number}"]
+    for endpoint in sorted(endpoints):
+        pattern = {
+            "iptables": rf'"{re.escape(name)}(?::[\w-]+)?".* --to-destination {re.escape(endpoint)}:',
+            "nftables": rf"endpoint-\w+-{re.escape(name)}/\S*__{re.escape(endpoint)}/",
+            "ipvs": rf"^-a -\w {re.escape(address)}:\d+ -r {re.escape(endpoint)}:",
+        }[mode]
+        missing += [] if re.search(pattern, rules, re.MULTILINE) else [endpoint]
+    return missing
+
+
+def stale_rules(services: dict[str, Object], carrier: Carrier) -> Waiting:
+    """Services that are gone, but not from some node's rules."""
+    if not services:
+        return []
+    answers = _ask_nodes(carrier, PROXY, "reading kube-proxy's rules")
+    return [
+        (f"is gone, but {node} has rules for {address}", service)
+        for address, service in services.items()
+        for node, answer in answers.items()
+        if re.search(rf"(?<![\d.]){re.escape(address)}(?![\d.])", answer)
+    ]
 
 
 def events(item: Object, api: Api) -> list[str]:

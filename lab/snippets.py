@@ -1,4 +1,4 @@
-"""The snippets there are: their names, titles and scenarios, read without running them."""
+"""The snippets there are: their names, titles and what they need, read without running them."""
 
 import ast
 import difflib
@@ -7,12 +7,17 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lab import paths
 from lab.errors import LabError
 
 MAX_LINES = 40
 MAX_COLUMNS = 72
+LIMIT = 60.0
+"""Seconds that one snippet may run, unless it asks for more by `cluster.limit`."""
+MAX_LIMIT = 600.0
+T = TypeVar("T")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # A snippet of such a name would hide the module from itself: its own folder is searched first.
 _TAKEN = {"lab", "kubernetes", "pyroute2", "yaml", "urllib3"} | set(sys.stdlib_module_names)
@@ -27,6 +32,8 @@ class Snippet:
         path: The file.
         title: The first line of its docstring.
         scenario: What it says it needs, or None.
+        alone: Why nothing may run beside it, or None.
+        limit: Seconds that it may run.
         faults: What keeps it from being run or shown, each with its line; empty for a good one.
     """
 
@@ -35,6 +42,8 @@ class Snippet:
     title: str
     scenario: str | None
     faults: tuple[str, ...] = ()
+    alone: str | None = None
+    limit: float = LIMIT
 
     @property
     def chapter(self) -> str:
@@ -182,12 +191,13 @@ def read(path: Path) -> Snippet:
     title = (ast.get_docstring(tree) or "").split("\n")[0]
     if not title:
         faults.append("line 1: begins with no docstring; its first line is the title")
-    scenario, needs_faults = _needs(tree)
-    faults += needs_faults
+    scenario = _needs(tree, faults)
+    alone = _literal(tree, "alone", str, 'reason, such as "stops kube-proxy"', faults)
+    limit = _limit(tree, faults)
     if not any(isinstance(node, ast.Assert) and _can_fail(node.test) for node in ast.walk(tree)):
         faults.append("it asserts nothing: add an `assert` for each thing that its page says")
     faults += _size_faults(text)
-    return Snippet(name, path, title, scenario, tuple(faults))
+    return Snippet(name, path, title, scenario, tuple(faults), alone, limit)
 
 
 def _name_faults(path: Path) -> list[str]:
@@ -201,30 +211,59 @@ def _name_faults(path: Path) -> list[str]:
     return faults
 
 
-def _needs(tree: ast.Module) -> tuple[str | None, list[str]]:
+def _needs(tree: ast.Module, faults: list[str]) -> str | None:
     """The scenario in `cluster.needs("...")`."""
+    scenario = _literal(tree, "needs", str, 'name, such as "pods"', faults)
+    known = sorted(path.stem for path in (paths.SNIPPETS / "scenarios").glob("*.yaml"))
+    if scenario is None or scenario in known:
+        return scenario
+    line, there = _calls(tree, "needs")[0].lineno, ", ".join(known) or "none"
+    faults.append(f"line {line}: there is no scenario {scenario!r}; there are: {there}")
+    return None
+
+
+def _limit(tree: ast.Module, faults: list[str]) -> float:
+    """The seconds in `cluster.limit(...)`."""
+    limit = _literal(tree, "limit", int, "number of seconds", faults)
+    if limit is None or LIMIT < limit <= MAX_LIMIT:
+        return LIMIT if limit is None else float(limit)
+    line = _calls(tree, "limit")[0].lineno
+    faults.append(f"line {line}: cluster.limit takes more than {LIMIT:g} and at most {MAX_LIMIT:g} seconds")
+    return LIMIT
+
+
+def _literal(tree: ast.Module, name: str, kind: type[T], what: str, faults: list[str]) -> T | None:
+    """The one literal in the one call `cluster.<name>(...)`, or None; anything else is a fault."""
+    calls = _calls(tree, name)
+    if not calls:
+        return None
+    call = calls[0]
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    value = values[0].value if len(values) == 1 and isinstance(values[0], ast.Constant) else None
+    statements = [node.value for node in tree.body if isinstance(node, ast.Expr)]
+    if len(calls) > 1:
+        faults.append(f"line {calls[1].lineno}: cluster.{name} is called twice; once says it all")
+    elif call.keywords or not value or type(value) is not kind:
+        faults.append(f"line {call.lineno}: cluster.{name} takes one literal {what}")
+    elif call not in statements:
+        faults.append(f"line {call.lineno}: cluster.{name} must be a line of its own, not indented")
+    else:
+        return value
+    return None
+
+
+def _calls(tree: ast.Module, name: str) -> list[ast.Call]:
+    """The calls of `cluster.<name>`, in the order of the file."""
     calls = [
         node
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "needs"
+        and node.func.attr == name
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == "cluster"
     ]
-    if not calls:
-        return None, []
-    if len(calls) > 1:
-        return None, [f"line {calls[1].lineno}: cluster.needs is called twice; one scenario may hold it all"]
-    call = calls[0]
-    value = call.args[0] if len(call.args) == 1 and not call.keywords else None
-    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
-        return None, [f'line {call.lineno}: cluster.needs takes one literal name, such as "pods"']
-    known = sorted(path.stem for path in (paths.SNIPPETS / "scenarios").glob("*.yaml"))
-    if value.value not in known:
-        there = ", ".join(known) or "none"
-        return None, [f"line {call.lineno}: there is no scenario {value.value!r}; there are: {there}"]
-    return value.value, []
+    return sorted(calls, key=lambda call: call.lineno)
 
 
 def _can_fail(test: ast.expr) -> bool:

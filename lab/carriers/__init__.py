@@ -11,6 +11,7 @@ from lab.errors import LabError
 CARRIERS = {
     "uml": "three kernels in user mode, started by `lab up`",
     "replay": "no nodes: the captures answer",
+    "here": "no nodes: this machine, for the chapters that build their own network",
 }
 """The names that `--carrier` and LAB_CARRIER take, and what each is."""
 
@@ -100,6 +101,10 @@ def connect() -> Carrier:
         from lab.carriers import replay
 
         return replay.connect()
+    if chosen() == "here":
+        from lab.carriers.here import HereCarrier
+
+        return HereCarrier.ready()
     from lab.carriers.uml import UmlCarrier
 
     return UmlCarrier.running()

@@ -27,7 +27,7 @@ class ReplayCarrier:
     """Answers each question in turn as it was answered when the snippet ran; the last answer stays.
 
     Args:
-        captures: Each question is answered from the first capture that knows it.
+        captures: Each question is answered from the first capture that knows it; see `stand`.
 
     Attributes:
         recorded: This object: its answers stand in for everything.
@@ -38,10 +38,11 @@ class ReplayCarrier:
     def __init__(self, captures: Iterable[Receipt]) -> None:
         self.recorded = self
         self._captures = list(captures)
-        self._replies: dict[Key, deque[Any]] = {}
-        for capture in self._captures:
-            for key, replies in _replies(capture).items():
-                self._replies.setdefault(key, replies)
+        self._replies = _first(self._captures)
+
+    def stand(self, scenario: str) -> None:
+        """Prefer the captures of a scenario: the same question has another answer where other pods stand."""
+        self._replies = _first(sorted(self._captures, key=lambda capture: capture.scenario != scenario))
 
     def recall(self, source: str, where: str, question: str) -> Any:
         """The recorded reply.
@@ -132,6 +133,15 @@ def connect() -> ReplayCarrier:
 
     path = main_snippet()
     return of(snippets.read(path)) if path else of_all()
+
+
+def _first(captures: Iterable[Receipt]) -> dict[Key, deque[Any]]:
+    """Each question with the replies of the first capture that knows it."""
+    found: dict[Key, deque[Any]] = {}
+    for capture in captures:
+        for key, replies in _replies(capture).items():
+            found.setdefault(key, replies)
+    return found
 
 
 def _replies(capture: Receipt) -> dict[Key, deque[Any]]:

@@ -6,15 +6,19 @@ fonts, in light and dark.
 """
 
 from collections.abc import Iterator
-from functools import partial
-from html import escape as escape_html
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.site import sandbox_figures
+from lab.site.svg import ACCENT as _ACCENT
+from lab.site.svg import PAPER as _PAPER
+from lab.site.svg import escape
+from lab.site.svg import line as _line
+from lab.site.svg import rect as _rect
+from lab.site.svg import text as _text
 from lab.spec import CLUSTER_YAML, NodeSpec, Spec, load_spec
 
-escape = partial(escape_html, quote=False)
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "assets" / "figures"
 
@@ -33,9 +37,6 @@ _STEP = 286
 _BOTTOM = 306
 _TUNNEL = 222
 _WIRE = 344
-_ACCENT = "var(--figure-accent, #0b6b6f)"
-_PAPER = "var(--figure-paper, #ffffff)"
-_MONO = "var(--md-code-font-family, monospace)"
 
 
 def cluster_map(spec: Spec) -> str:
@@ -133,41 +134,7 @@ def _devices(middle: int, address: str) -> Iterator[str]:
     yield _line(middle, _BOTTOM - 16, middle, _BOTTOM, "currentColor")
 
 
-def _rect(x: int, y: int, width: int, height: int, fill: str, stroke: str, *, opacity: float = 1) -> str:
-    return (
-        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="7" stroke-opacity="0.55"'
-        f' style="fill:{fill};fill-opacity:{opacity:g};stroke:{stroke}"/>'
-    )
-
-
-def _line(x1: int, y1: int, x2: int, y2: int, stroke: str, *, dash: str = "none") -> str:
-    return (
-        f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke-width="2" stroke-dasharray="{dash}"'
-        f' style="stroke:{stroke}"/>'
-    )
-
-
-def _text(
-    x: int,
-    y: int,
-    text: str,
-    *,
-    anchor: str = "start",
-    size: int = 14,
-    bold: bool = False,
-    dim: bool = False,
-    mono: bool = False,
-) -> str:
-    weight = ' font-weight="600"' if bold else ""
-    opacity = ' fill-opacity="0.75"' if dim else ""
-    family = f' style="font-family:{_MONO}"' if mono else ""
-    return (
-        f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}"{weight}{opacity}{family}>'
-        f"{escape(text)}</text>"
-    )
-
-
-FIGURES = {"cluster.svg": cluster_map}
+FIGURES = {"cluster.svg": cluster_map, **sandbox_figures.FIGURES}
 
 
 def draw(description: Path = CLUSTER_YAML) -> dict[str, str]:

@@ -8,6 +8,11 @@ from harness import Lab
 from lab.carriers.uml import UmlCarrier
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what wants a second lab last: the first one is down from then on."""
+    items.sort(key=lambda item: "second" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """This checkout's lab, up; afterwards as it was before."""

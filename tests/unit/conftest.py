@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from apiserver import StandIn
-from fakes import FakeApi, FakeCarrier, FakeClock
+from fakes import ROUTE, FakeApi, FakeCarrier, FakeClock, Lab
 
-from lab import node, paths, receipt, scenario
+from lab import carriers, course, freshness, node, paths, runner, scenario
 
 Write = Callable[[str, str], Path]
 
@@ -51,7 +51,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(paths, "PACKAGE", tmp_path / "lab")
     monkeypatch.setattr(paths, "SNIPPETS", tmp_path / "snippets")
     monkeypatch.setenv("LAB_STATE", str(tmp_path / ".lab"))
-    receipt._shared.cache_clear()
+    freshness._shared.cache_clear()
     return tmp_path
 
 
@@ -66,6 +66,24 @@ def write(project: Path) -> Write:
         return path
 
     return write_file
+
+
+@pytest.fixture
+def lab(project: Path, write: Write, fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """One chapter with one snippet, a scenario, and a lab that answers it."""
+    made = Lab(project)
+    monkeypatch.setenv("PYTHONPATH", made.python_path)
+    monkeypatch.setattr(carriers, "connect", lambda: fake)
+    monkeypatch.setattr(scenario, "apply", lambda name, carrier: made.events.append(f"apply {name}"))
+    monkeypatch.setattr(scenario, "remove", lambda name, carrier: made.events.append(f"remove {name}"))
+    monkeypatch.setattr(scenario, "present", lambda name, carrier: False)
+    monkeypatch.setattr(course, "Proof", lambda carrier: made.proof)
+    # What takes seconds to import, no snippet of a test uses.
+    monkeypatch.setattr(runner, "FEW", 100)
+    write("snippets/scenarios/pods.yaml", "kind: Pod\n")
+    write("snippets/demo/routes.py", ROUTE)
+    made.on("node01", "ip route", stdout="default via 192.168.56.1 dev eth0\n")
+    return made
 
 
 @pytest.fixture

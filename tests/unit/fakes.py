@@ -1,15 +1,20 @@
 """Stand-ins: nodes that answer what a test says, an API server of dicts, a clock that nobody waits for."""
 
+import json
+import os
 import re
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+from lab import objects, unchanged
 from lab.api import Object, title
 from lab.capture import Answer, Recorded
 from lab.carriers import Completed
 from lab.node import ENVIRONMENT
+from lab.objects import Known
+from lab.unchanged import Left, State
 
 
 class FakeCarrier:
@@ -76,6 +81,46 @@ class Memory:
         """The reply; a question that no test expects fails the test."""
         assert (source, where, question) in self.replies, f"no test expects {source} `{question}` at {where}"
         return self.replies[source, where, question]
+
+    def stand(self, scenario: str) -> None:
+        """Keep what the questions are about."""
+        self.scenario = scenario
+
+
+class FakeProof:
+    """A cluster whose state is the files of one folder: a snippet changes it by writing or removing one.
+
+    Args:
+        project: The folder `cluster` in it is the state.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._folder = project / "cluster"
+        self.looks: list[bool] = []
+
+    def __enter__(self) -> "FakeProof":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def look(self, *, whole: bool) -> State:
+        """The names of all files; those of objects only when asked for."""
+        self.looks.append(whole)
+        names = sorted(path.name for path in self._folder.glob("*"))
+        nodes = {"node01": {"routes": [name for name in names if not name.startswith("object")]}}
+        made = {name: Known("", "") for name in names if name.startswith("object")}
+        return State(nodes, made if whole else None)
+
+    def left(self, before: State) -> list[Left]:
+        """What is another now, without waiting."""
+        after = self.look(whole=before.objects is not None)
+        found = [Left(text) for text in unchanged.differences(before.nodes, after.nodes)]
+        if before.objects is None or after.objects is None:
+            return found
+        changed = objects.differences(before.objects, after.objects)
+        when = {path.name: path.stat().st_mtime for path in self._folder.glob("*")}
+        return found + [Left(f"{name} {what}", when.get(name)) for name, what in changed.items()]
 
 
 class FakeClock:
@@ -166,3 +211,47 @@ def eventually(condition: Any, seconds: float = 5.0) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+ROUTE = '''"""The routes of a node."""
+from lab import cluster
+
+out = cluster.node("node01").run("ip route")
+assert "default" in out.stdout
+'''
+PODS = ROUTE.replace("\nout", '\ncluster.needs("pods")\nout')
+
+# The snippet's process loads this before anything else, and so finds the fake lab.
+CHILD = """
+import json, pathlib, sys
+sys.path.insert(0, {tests!r})
+import fakes
+from lab import carriers, paths
+paths.SNIPPETS = pathlib.Path({snippets!r})
+fake = fakes.FakeCarrier()
+for node, command, answer in json.load(open({answers!r})):
+    fake.on(node, command, **answer)
+carriers.connect = lambda: fake
+"""
+
+
+class Lab:
+    """The fake lab as snippets' processes see it, and what happened to scenarios."""
+
+    def __init__(self, project: Path) -> None:
+        self.answers: list[tuple[str, str, dict[str, object]]] = []
+        self.events: list[str] = []
+        self.proof = FakeProof(project)
+        self._path = project / "answers.json"
+        child = project / "child"
+        child.mkdir()
+        places = {"tests": Path(__file__).parent, "answers": self._path, "snippets": project / "snippets"}
+        text = CHILD.format(**{name: str(path) for name, path in places.items()})
+        (child / "sitecustomize.py").write_text(text)
+        self.python_path = os.pathsep.join([str(child), str(Path(__file__).parents[2])])
+
+    def on(self, node: str, command: str, **answer: object) -> None:
+        """Answer a command in the snippets' processes; a new answer replaces the old one."""
+        self.answers = [old for old in self.answers if old[:2] != (node, command)]
+        self.answers.append((node, command, answer))
+        self._path.write_text(json.dumps(self.answers))

@@ -86,6 +86,7 @@ def test_needs_on_replay_applies_nothing(fake: FakeCarrier, monkeypatch: pytest.
     fake.recorded = Memory([])
     Cluster(connect=lambda: fake).needs("no such scenario")
     assert fake.asked == []
+    assert fake.recorded.scenario == "no such scenario"
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,15 @@ def test_answers_come_in_turn_and_the_last_one_stays(project: Path) -> None:
     assert [ask(carrier, "date") for _ in range(4)] == ["1", "2", "2", "2"]
 
 
+def test_the_captures_of_the_scenario_answer_first(project: Path) -> None:
+    """Other pods stand in other scenarios; what only these captures know is still known."""
+    other, wanted = capture("demo/a", step("date", "1"), step("ls", "x")), capture("demo/b", step("date", "2"))
+    carrier = ReplayCarrier([other, replace(wanted, scenario="pods")])
+    assert ask(carrier, "date") == "1"
+    carrier.stand("pods")
+    assert (ask(carrier, "date"), ask(carrier, "ls")) == ("2", "x")
+
+
 def test_places_are_told_apart(project: Path) -> None:
     """The same command on two nodes, in a pod, and in a pod of the same name elsewhere."""
     here, there = step("ip route", "1"), step("ip route", "2", node="node02")

@@ -1,7 +1,6 @@
 """Running snippets: each in a process of its own, compared, kept, and never half written."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,70 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes import FakeCarrier, eventually
+from fakes import PODS, ROUTE, FakeCarrier, Lab, eventually
 
 from lab import carriers, receipt, runner, scenario, snippets
 from lab.errors import LabError
 
 Write = Callable[[str, str], Path]
 
-ROUTE = '''"""The routes of a node."""
-from lab import cluster
-
-out = cluster.node("node01").run("ip route")
-assert "default" in out.stdout
-'''
-PODS = ROUTE.replace("\nout", '\ncluster.needs("pods")\nout')
 TEXT = "node01$ ip route\ndefault via 192.168.56.1 dev eth0\n"
-
-# The snippet's process loads this before anything else, and so finds the fake lab.
-CHILD = """
-import json, pathlib, sys
-sys.path.insert(0, {tests!r})
-import fakes
-from lab import carriers, paths
-paths.SNIPPETS = pathlib.Path({snippets!r})
-fake = fakes.FakeCarrier()
-for node, command, answer in json.load(open({answers!r})):
-    fake.on(node, command, **answer)
-carriers.connect = lambda: fake
-"""
-
-
-class Lab:
-    """The fake lab as snippets' processes see it, and what happened to scenarios."""
-
-    def __init__(self, project: Path) -> None:
-        self.answers: list[tuple[str, str, dict[str, object]]] = []
-        self.events: list[str] = []
-        self._path = project / "answers.json"
-        child = project / "child"
-        child.mkdir()
-        places = {"tests": Path(__file__).parent, "answers": self._path, "snippets": project / "snippets"}
-        text = CHILD.format(**{name: str(path) for name, path in places.items()})
-        (child / "sitecustomize.py").write_text(text)
-        self.python_path = os.pathsep.join([str(child), str(Path(__file__).parents[2])])
-
-    def on(self, node: str, command: str, **answer: object) -> None:
-        """Answer a command in the snippets' processes; a new answer replaces the old one."""
-        self.answers = [old for old in self.answers if old[:2] != (node, command)]
-        self.answers.append((node, command, answer))
-        self._path.write_text(json.dumps(self.answers))
-
-
-@pytest.fixture
-def lab(project: Path, write: Write, fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """One chapter with one snippet, a scenario, and a lab that answers it."""
-    made = Lab(project)
-    monkeypatch.setenv("PYTHONPATH", made.python_path)
-    monkeypatch.setattr(carriers, "connect", lambda: fake)
-    monkeypatch.setattr(scenario, "apply", lambda name, carrier: made.events.append(f"apply {name}"))
-    monkeypatch.setattr(scenario, "remove", lambda name, carrier: made.events.append(f"remove {name}"))
-    monkeypatch.setattr(scenario, "present", lambda name, carrier: False)
-    write("snippets/scenarios/pods.yaml", "kind: Pod\n")
-    write("snippets/demo/routes.py", ROUTE)
-    made.on("node01", "ip route", stdout="default via 192.168.56.1 dev eth0\n")
-    return made
 
 
 def state(project: Path) -> dict[str, bytes]:
@@ -90,15 +33,16 @@ def test_update_writes_transcript_and_receipt(lab: Lab, project: Path, capsys: p
     assert entry["versions"] == {"kubernetes": "v1.37.2", "linux": "6.12"}
     assert [step["command"] for step in entry["steps"]] == ["ip route"]
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0].split()[0] == "demo/routes" and shown[0].endswith("new")
-    assert shown[1].startswith("1 snippet: 1 changed, 0 unchanged, 0 failed;")
+    assert shown[:2] == ["0 of 1 captures are fresh", "  1 to run again: has no routes.out"]
+    assert shown[2].split()[0] == "demo/routes" and shown[2].endswith("new")
+    assert shown[3].startswith("1 snippet: 1 changed, 0 unchanged, 0 failed;")
     assert shown[-1] == "  snippets/demo/routes.out"
 
 
 def test_a_second_update_changes_no_transcript(lab: Lab, project: Path) -> None:
     """Equal answers, equal file; the receipt is new."""
     runner.update([])
-    report = runner.update([])
+    report = runner.update(["demo/routes"])
     assert report.unchanged == ["demo/routes"]
     assert receipt.stale(snippets.find("routes")) == []
 
@@ -110,7 +54,7 @@ def test_noise_keeps_the_old_value(lab: Lab, project: Path, write: Write) -> Non
     runner.update([])
     before = (project / "snippets/demo/routes.out").read_bytes()
     lab.on("node01", "ping -c 1 x", stdout="reply ttl=62 time=0.9 ms\n")
-    assert runner.update([]).unchanged == ["demo/routes"]
+    assert runner.update([], everything=True).unchanged == ["demo/routes"]
     assert runner.verify([]).unchanged == ["demo/routes"]
     assert (project / "snippets/demo/routes.out").read_bytes() == before
 
@@ -203,7 +147,7 @@ def test_a_bad_snippet_changes_nothing(
     write("snippets/demo/routes.py", ROUTE + code)
     before["routes.py"] = (ROUTE + code).encode()
     capsys.readouterr()
-    report = runner.update([])
+    report = runner.update(["demo"])
     assert (report.failed, report.unchanged) == (["demo/routes"], ["demo/zz"])
     shown = capsys.readouterr().out
     assert words in shown
@@ -264,7 +208,10 @@ def test_ctrl_c_ends_the_snippet_and_removes_its_scenario(lab: Lab, write: Write
     program = (
         "import sys; from pathlib import Path\n"
         f"project = Path({str(tmp_path)!r})\n"
-        "from lab import paths, runner, scenario\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import fakes\n"
+        "from lab import course, paths, runner, scenario\n"
+        "course.Proof = lambda carrier: fakes.FakeProof(project)\n"
         "paths.ROOT, paths.PACKAGE, paths.SNIPPETS = project, project / 'lab', project / 'snippets'\n"
         "scenario.apply = lambda name, carrier: print('applied', flush=True)\n"
         "scenario.remove = lambda name, carrier: print('removed', flush=True)\n"
@@ -277,7 +224,7 @@ def test_ctrl_c_ends_the_snippet_and_removes_its_scenario(lab: Lab, write: Write
             printed, _ = child.communicate(timeout=20)
         finally:
             child.kill()
-    assert printed.split() == ["applied", "removed", "interrupted"]
+    assert printed.splitlines()[-3:] == ["applied", "removed", "interrupted"]
     pid = int((tmp_path / "pid").read_text())
     assert eventually(lambda: not _alive(pid))
 

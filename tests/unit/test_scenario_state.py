@@ -6,7 +6,9 @@ import pytest
 from fakes import FakeApi, FakeCarrier, pod
 
 from lab.errors import LabError
-from lab.scenario_state import unready
+from lab.scenario_state import PROXY, cluster_ips, stale_rules, unready
+
+NODES = ("controlplane", "node01", "node02")
 
 WEB = {
     "apiVersion": "apps/v1",
@@ -128,6 +130,107 @@ def test_a_pod_that_vanished_is_missed(api: FakeApi, fake: FakeCarrier) -> None:
 def test_routes_that_cannot_be_read_are_an_error(api: FakeApi, fake: FakeCarrier) -> None:
     """A broken node is not waited for."""
     api.add(pod())
-    fake.on("controlplane", "ip -4 route show", stderr="ip: not found", status=127)
+    for name in NODES:
+        fake.on(name, "ip -4 route show", stderr="ip: not found", status=127)
     with pytest.raises(LabError, match="controlplane: reading the routes exited 127"):
         states([pod()], api, fake)
+
+
+RULES = {
+    "iptables": (
+        '-A KUBE-SERVICES -d 10.96.0.100/32 -p tcp -m comment --comment "default/web cluster IP" -m tcp '
+        "--dport 80 -j KUBE-SVC-LOLE4ISW44XBNF3G",
+        '-A KUBE-SEP-A -p tcp -m comment --comment "default/web" -m tcp -j DNAT --to-destination 172.16.196.148:8080',
+    ),
+    "nftables": (
+        "10.96.0.100 . tcp . 80 : goto service-ULMVA6XW-default/web/tcp/,",
+        "chain endpoint-2CWVXRRX-default/web/tcp/__172.16.196.148/8080 {",
+    ),
+    "ipvs": ("-A -t 10.96.0.100:80 -s rr", "-a -t 10.96.0.100:80 -r 172.16.196.148:8080 -m -w 1"),
+}
+
+
+@pytest.fixture
+def web(api: FakeApi, fake: FakeCarrier) -> dict[str, Any]:
+    """A Service with one endpoint."""
+    spec = {"selector": {"app": "web"}, "clusterIP": "10.96.0.100", "ports": [{"port": 80}]}
+    service = {**SERVICE, "spec": spec}
+    api.add(service)
+    api.add(pod(metadata={"labels": {"app": "web"}}))  # no object of the test's own, so no route is asked for
+    labels = {"kubernetes.io/service-name": "web"}
+    endpoints = [{"addresses": ["172.16.196.148"], "conditions": {"ready": True}}]
+    api.add({"kind": "EndpointSlice", "metadata": {"name": "web-x", "labels": labels}, "endpoints": endpoints})
+    return service
+
+
+def proxies(fake: FakeCarrier, mode: str, *rules: str, but: str = "") -> None:
+    """What kube-proxy has made on all nodes; on one of them nothing."""
+    for name in NODES:
+        lines = [] if name == but else rules
+        fake.on(name, PROXY, stdout="\n".join([mode, *lines, ""]))
+
+
+@pytest.mark.parametrize("mode", RULES)
+def test_a_cluster_ip_needs_rules_on_each_node(web: dict[str, Any], api: FakeApi, fake: FakeCarrier, mode: str) -> None:
+    """In the mode that is in force: for the Service, and for its endpoints."""
+    proxies(fake, mode, *RULES[mode])
+    assert states([web], api, fake) == []
+
+
+@pytest.mark.parametrize("mode", RULES)
+def test_a_node_without_the_rule_is_waited_for(web: dict[str, Any], api: FakeApi, fake: FakeCarrier, mode: str) -> None:
+    """kube-proxy on one node may be slower than on the others."""
+    proxies(fake, mode, *RULES[mode], but="node02")
+    assert states([web], api, fake) == [f"has no rule for 10.96.0.100:80 on node02 ({mode})"]
+
+
+@pytest.mark.parametrize("mode", RULES)
+def test_an_endpoint_without_a_rule_is_waited_for(
+    web: dict[str, Any], api: FakeApi, fake: FakeCarrier, mode: str
+) -> None:
+    """The Service's rule alone leads nowhere; another endpoint's does not count."""
+    proxies(fake, mode, RULES[mode][0], RULES[mode][1].replace("196.148", "196.14"))
+    assert states([web], api, fake) == [f"has no rule for 172.16.196.148 on {name} ({mode})" for name in NODES]
+
+
+def test_endpoints_of_a_local_service_are_not_on_every_node(
+    web: dict[str, Any], api: FakeApi, fake: FakeCarrier
+) -> None:
+    """Only the Service's own rule is."""
+    web["spec"]["internalTrafficPolicy"] = "Local"
+    proxies(fake, "iptables", RULES["iptables"][0])
+    assert states([web], api, fake) == []
+
+
+def test_a_headless_service_needs_no_rules(web: dict[str, Any], api: FakeApi, fake: FakeCarrier) -> None:
+    """Nobody is asked about it."""
+    web["spec"]["clusterIP"] = "None"
+    assert states([web], api, fake) == []
+    assert fake.asked == []
+
+
+def test_a_kube_proxy_that_does_not_answer_is_an_error(web: dict[str, Any], api: FakeApi, fake: FakeCarrier) -> None:
+    """Without it no rule will ever come."""
+    for name in NODES:
+        fake.on(name, PROXY, stderr="kube-proxy does not tell its mode", status=1)
+    with pytest.raises(LabError, match="controlplane: reading kube-proxy's rules exited 1") as caught:
+        states([web], api, fake)
+    assert caught.value.detail == "kube-proxy does not tell its mode"
+
+
+@pytest.mark.parametrize("mode", RULES)
+def test_a_service_is_gone_when_no_node_has_its_rules(
+    web: dict[str, Any], api: FakeApi, fake: FakeCarrier, mode: str
+) -> None:
+    """An address that only begins like it is another one's."""
+    services = cluster_ips([web], api)
+    proxies(fake, mode, *RULES[mode], but="node01")
+    left = [state for state, _ in stale_rules(services, fake)]
+    assert left == [f"is gone, but {name} has rules for 10.96.0.100" for name in ("controlplane", "node02")]
+
+
+def test_another_services_rules_may_stay(web: dict[str, Any], api: FakeApi, fake: FakeCarrier) -> None:
+    """10.96.0.1 is not 10.96.0.100."""
+    web["spec"]["clusterIP"] = "10.96.0.1"
+    proxies(fake, "iptables", *RULES["iptables"])
+    assert stale_rules(cluster_ips([web], api), fake) == []

@@ -48,6 +48,15 @@ def test_what_is_read(project: Path) -> None:
     assert snippets.find("pod_to_pod/veth_pair").scenario is None
 
 
+def test_alone_and_limit_are_read(write: Write) -> None:
+    """Literals at the top of the file; without them a snippet is like any other."""
+    plain = snippets.find("pod_to_pod/pod_route")
+    assert (plain.alone, plain.limit) == (None, 60)
+    more = 'cluster.alone("stops kube-proxy")\ncluster.limit(120)\n'
+    other = snippets.read(write("snippets/pod_to_pod/pod_route.py", GOOD + more))
+    assert (other.alone, other.limit, other.faults) == ("stops kube-proxy", 120, ())
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -108,12 +117,14 @@ def test_one_snippet_is_wanted() -> None:
         snippets.find("pod_to_pod")
 
 
-def test_two_files_with_one_name(write: Write) -> None:
-    """A page has dashes where a file has underscores: both would be one."""
-    write("snippets/pod_to_pod/pod-route.py", GOOD)
+@pytest.mark.parametrize("name", ["pod_to_pod/pod-route", "pod_to_pod/Pod_route", "Pod_to_pod/pod_route"])
+def test_two_files_with_one_name(write: Write, name: str) -> None:
+    """A page has dashes where a file has underscores, and some disks do not tell cases apart: both would be one."""
+    write(f"snippets/{name}.py", GOOD)
     with pytest.raises(LabError, match="two snippets have the name pod_to_pod/pod_route") as caught:
         snippets.discover()
-    assert "pod-route.py" in caught.value.detail and "pod_route.py" in caught.value.detail
+    assert f"{name}.py" in caught.value.detail and "pod_to_pod/pod_route.py" in caught.value.detail
+    assert caught.value.hint == "rename one of them"
 
 
 @pytest.mark.parametrize("name", ["snippets/alone.py", "snippets/pod_to_pod/deep/er.py"])
@@ -143,12 +154,19 @@ def test_orphans(write: Write) -> None:
         (GOOD.replace('needs("pods")', 'needs(name="pods")'), "line 4: cluster.needs takes one literal"),
         (GOOD.replace('needs("pods")', 'needs("pots")'), "line 4: there is no scenario 'pots'; there"),
         (GOOD.replace("from lab", 'cluster.needs("pods")\nfrom lab'), "line 5: cluster.needs is called"),
+        (GOOD + 'cluster.alone("")\n', "line 7: cluster.alone takes one literal reason"),
+        (GOOD + "cluster.alone()\n", "line 7: cluster.alone takes one literal reason"),
+        (GOOD + 'if out:\n    cluster.alone("x")\n', "line 8: cluster.alone must be a line of its own"),
+        (GOOD + 'cluster.limit("9")\n', "line 7: cluster.limit takes one literal number of seconds"),
+        (GOOD + "cluster.limit(60)\n", "line 7: cluster.limit takes more than 60 and at most 600 seconds"),
+        (GOOD + "cluster.limit(601)\n", "line 7: cluster.limit takes more than 60 and at most 600 seconds"),
         (GOOD + f"# {'x' * 80}\n", "line 7: has 82 columns, a page shows 72"),
         (GOOD + "\n" * 40, "it has 46 lines, a reader takes 40"),
     ],
     ids=[
         "syntax", "docstring", "assert", "constant", "tuple", "needs-expression", "needs-keyword", "scenario",
-        "twice", "columns", "lines",
+        "twice", "alone-empty", "alone-nothing", "alone-inside", "limit-text", "limit-low", "limit-high", "columns",
+        "lines",
     ],
 )  # fmt: skip
 def test_faults_are_named(write: Write, text: str, fault: str) -> None:

@@ -25,7 +25,7 @@ def test_the_shipped_file_is_sound() -> None:
         ("block_size: 26", "block_size: many", r"line \d+: networks\.block_size: 'many' must be a whole number"),
         ("address: 192.168.56.11", "address: 192.168.56.999", r"line \d+: nodes\[1\]\.address: '192.168.56.999'"),
         ("mac: 52:54:00:38:00:0b", "mac: 52:54:00:38:00:0a", r"nodes\.mac: '52:54:00:38:00:0a' is given to two nodes"),
-        ("    memory: 1024\n", "", r"line \d+: nodes\[1\]\.memory: is missing"),
+        ("    memory: 768\n", "", r"line \d+: nodes\[1\]\.memory: is missing"),
         ("  dns: 10.96.0.10", "  dnss: 10.96.0.10", r"line \d+: networks\.dnss: is not a field"),
         (
             "kubernetes: v1.37.2",

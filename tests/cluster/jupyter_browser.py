@@ -52,7 +52,9 @@ class Server:
 def opened(process: subprocess.Popen[str], folder: Path) -> Server:
     """The server that a process has just announced."""
     assert process.stdout is not None
-    said = process.stdout.readline()
-    found = re.fullmatch(r"open (http://127\.0\.0\.1:\d+)/lab\S*\?token=(\w{48})\n", said)
-    assert found, said
-    return Server(process, found[1], found[2], folder)
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if found := re.fullmatch(r"open (http://127\.0\.0\.1:\d+)/lab\S*\?token=(\w{48})\n", line):
+            return Server(process, found[1], found[2], folder)
+    raise AssertionError(f"it ended: {''.join(said)}")

@@ -1,0 +1,63 @@
+"""What MkDocs calls while it builds the site."""
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import BuildError
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page
+
+from lab.errors import LabError
+from lab.notebook import Chapter, chapters
+from lab.site import notebooks
+
+_CHAPTERS: dict[str, Chapter] = {}
+
+
+# Before mkdocs-jupyter looks for notebooks among the files.
+@event_priority(100)
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the notebooks."""
+    found = chapters(notebooks.root(config))
+    _CHAPTERS.clear()
+    _CHAPTERS.update((chapter.page.removeprefix("docs/"), chapter) for chapter in found)
+    try:
+        for file in notebooks.files(config, found):
+            files.append(file)
+    except LabError as error:
+        # MkDocs shows the message of its own errors without a traceback.
+        raise BuildError(str(error)) from error
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Complete what an author wrote."""
+    if chapter := _notebook(page):
+        notebooks.describe(page, chapter)
+    elif chapter := _CHAPTERS.get(page.file.src_uri):
+        return _after_lead(markdown, notebooks.invitation(page, chapter))
+    return markdown
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Bring a notebook into the form of the other pages."""
+    chapter = _notebook(page)
+    if chapter is None:
+        return html
+    own = files.get_file_from_path(chapter.page.removeprefix("docs/"))
+    assert own is not None, "a chapter has a page"
+    return notebooks.polish(html, page, chapter, own.url)
+
+
+def _notebook(page: Page) -> Chapter | None:
+    """The chapter that a page is the notebook of."""
+    wanted = page.file.src_uri.removeprefix(f"{notebooks.FOLDER}/")
+    return next((chapter for chapter in _CHAPTERS.values() if chapter.file == wanted), None)
+
+
+def _after_lead(markdown: str, block: str) -> str:
+    """The text with a block after its opening paragraph, or below its heading if none is marked as such."""
+    lines = markdown.split("\n")
+    leads = [number for number, line in enumerate(lines) if line.strip() == "{ .lead }"]
+    heads = [number for number, line in enumerate(lines) if line.startswith("# ")]
+    place = (leads or heads or [-1])[0] + 1
+    return "\n".join([*lines[:place], "", block, "", *lines[place:]])
