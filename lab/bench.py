@@ -12,8 +12,11 @@ from pathlib import Path
 from lab import lifecycle
 from lab.carriers.uml import State, UmlCarrier, load_state
 from lab.paths import state_dir
+from lab.spec import load_spec
 
 IDLE_SECONDS = 30.0
+REST = 60.0
+"""Seconds in which what a start leaves to do comes to rest."""
 ROUNDS = 20
 FORKS = "python3 -c 'import subprocess\nfor _ in range(100): subprocess.run([\"/bin/true\"])'"
 
@@ -33,15 +36,27 @@ def main() -> None:
         subprocess.run([lab, *words], check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         return time.monotonic() - begin
 
+    def started(*words: str) -> tuple[float, float, float]:
+        """Seconds of a fresh and of a baked start, and MiB of memory at rest."""
+        fresh = timed("up", "--fresh", *words)
+        timed("down")
+        baked = timed("up", *words)
+        time.sleep(REST)
+        return fresh, baked, lifecycle.memory_of(_state())
+
     add("lab build, everything cached", timed("build"), "s", "<= 2")
-    add("lab up --fresh", timed("up", "--fresh"), "s", "<= 150")
+    # First the larger lab: at the end the usual one runs, and its baked disks are kept.
+    usual = len(load_spec().workers)
+    larger = started("--workers", str(usual + 1))
     timed("down")
-    add("lab up, baked disks", timed("up"), "s", "<= 45")
-    state = load_state()
-    assert state is not None
-    carrier = UmlCarrier.running()
-    time.sleep(60)  # let what a start leaves to do come to rest
-    add("memory of the nodes, proportional set size", lifecycle.memory_of(state), "MiB", "<= 2560")
+    fresh, baked, memory = started()
+    add("lab up --fresh", fresh, "s", "<= 150")
+    add("lab up, baked disks", baked, "s", "<= 45")
+    add("a further worker: --fresh", larger[0] - fresh, "s", "<= 10")
+    add("a further worker: baked disks", larger[1] - baked, "s", "<= 10")
+    add("memory of the nodes, proportional set size", memory, "MiB", "<= 2560")
+    add("a further worker: memory", larger[2] - memory, "MiB", "<= 500")
+    state, carrier = _state(), UmlCarrier.running()
     add("idle CPU of all nodes", _idle(state), "% core", "<= 15")
     node = carrier.spec.workers[0].name
     add("a step over the kept connection", _median(lambda: carrier.execute(node, "true")) * 1000, "ms")
@@ -54,6 +69,12 @@ def main() -> None:
     (state_dir() / "bench.json").write_text(
         json.dumps([dict(zip(("name", "value", "unit", "goal"), row, strict=True)) for row in rows], indent=1) + "\n"
     )
+
+
+def _state() -> State:
+    state = load_state()
+    assert state is not None, "a lab runs"
+    return state
 
 
 def _timing(command: str) -> str:
