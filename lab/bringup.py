@@ -1,5 +1,6 @@
 """From products to a ready cluster, in steps that each tell their time."""
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -18,9 +19,13 @@ from lab.errors import LabError
 from lab.image.steps import all_steps, default_store
 from lab.paths import PACKAGE, state_dir
 from lab.spec import Spec
+from lab.store import file_digest, free_space
 
 BOOT_LIMIT = 60.0
 """Seconds for a node's kernel and systemd until ssh answers."""
+
+DISK = 400
+"""Megabytes that a node's disk takes at most in an ordinary run, with the copy that is kept."""
 
 Report = Callable[[str], None]
 
@@ -34,7 +39,7 @@ class Bringup:
         store = default_store()
         steps = {step.name: step for step in all_steps(spec, store)}
         self.products = {name: store.path(step) for name, step in steps.items()}
-        self.keys = {name: steps[name].key for name in ("kernel", "disk")}
+        self.keys = {name: steps[name].key for name in ("kernel", "disk")} | {"recipe": _recipe()}
         self.products["programs"] = self._programs()
 
     def _programs(self) -> Path:
@@ -65,6 +70,7 @@ class Bringup:
             LabError: A step failed. What was started is ended again.
         """
         self._check_memory()
+        self._check_disk()
         baked = self.folder / "baked"
         use_baked = not fresh and self._baked_fits(baked)
         try:
@@ -131,6 +137,14 @@ class Bringup:
             raise LabError(
                 f"the nodes want {wanted} MiB of memory, {free} MiB are available",
                 hint="lower `memory` in lab/cluster.yaml, or take fewer nodes: lab up --workers 1",
+            )
+
+    def _check_disk(self) -> None:
+        wanted = DISK * len(self.spec.nodes)
+        if shutil.disk_usage(self.folder).free < wanted * 10**6:
+            raise LabError(
+                f"the nodes' disks want {wanted} MB, {free_space(self.folder)} at {self.folder}",
+                hint="free some, or choose another place: LAB_STATE=/path/with/space lab up",
             )
 
     def _make_keys(self) -> None:
@@ -264,6 +278,14 @@ class Bringup:
         (work / "mark.json").write_text(json.dumps(self._mark()) + "\n")
         shutil.rmtree(baked, ignore_errors=True)
         work.rename(baked)
+
+
+def _recipe() -> str:
+    """Digest of what makes a cluster of the products: another one, and disks baked before are of no use."""
+    files = [PACKAGE / name for name in ("cluster.yaml", "kubeadm.py", "calico.py")]
+    files += sorted(path for path in (PACKAGE / "provision").rglob("*") if path.is_file())
+    text = "".join(f"{path.relative_to(PACKAGE)} {file_digest(path)}\n" for path in files)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _freeze(carrier: UmlCarrier, node: str) -> "subprocess.Popen[str]":

@@ -119,3 +119,60 @@ def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", read)
     with pytest.raises(LabError, match="MiB of memory, 0 MiB are available"):
         bringup._check_memory()
+
+
+def test_too_little_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills while nodes write to it would end them; it is looked at before."""
+    from collections import namedtuple
+
+    from lab import bringup
+    from lab.errors import LabError
+    from lab.spec import load_spec
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(bringup.shutil, "disk_usage", lambda path: usage(10**9, 9 * 10**8, 10**8))
+    with pytest.raises(LabError, match=r"disks want 1200 MB, 0\.1 GB are free at .*\n.*LAB_STATE="):
+        bringup.Bringup(load_spec(), lambda _: None)._check_disk()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "repair"),
+    [
+        ("user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
+        ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+    ],
+    ids=["none", "debian", "ubuntu"],
+)
+def test_forbidden_namespaces_are_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str, repair: str) -> None:
+    """Each of the three ways to forbid them has its own repair."""
+    real, exists = Path.read_text, Path.exists
+    mine = "/proc/sys/" + name
+    monkeypatch.setattr(doctor.os, "getuid", lambda: 1000)
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == mine or exists(path))
+    monkeypatch.setattr(Path, "read_text", lambda path, *args: value + "\n" if str(path) == mine else real(path, *args))
+    finding = doctor._namespaces()
+    assert finding is not None
+    assert finding.what == "this host forbids user namespaces to ordinary users"
+    assert finding.repair.endswith(repair)
+
+
+def test_root_needs_no_user_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the host allows to others."""
+    monkeypatch.setattr(doctor.os, "getuid", lambda: 0)
+    assert doctor._namespaces() is None
+
+
+def test_another_recipe_is_another_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disks that were baked before a file of `lab/provision` changed are not booted."""
+    import shutil
+
+    from lab import bringup
+
+    shutil.copytree(bringup.PACKAGE, tmp_path / "lab", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(bringup, "PACKAGE", tmp_path / "lab")
+    before = bringup._recipe()
+    assert bringup._recipe() == before
+    with (tmp_path / "lab/provision/worker.sh").open("a") as script:
+        script.write("true\n")
+    assert bringup._recipe() != before
