@@ -20,7 +20,7 @@ from lab.carriers import Carrier
 from lab.errors import LabError
 from lab.plan import Group, groups
 from lab.snippets import Snippet
-from lab.unchanged import Left, Proof, State, told
+from lab.unchanged import Left, Proof, State, proof_for, told
 from lab.worker import Workers
 
 
@@ -107,7 +107,7 @@ class Course:
             LabError: The lab itself does not answer.
         """
         begun = time.monotonic()
-        with Proof(self._carrier) as proof:
+        with proof_for(self._carrier) as proof:
             left = self._chosen
             together = groups(snippet for snippet in left if not snippet.alone)
             if jobs > 1 and len(together) > 1 and not self._work.keeps:

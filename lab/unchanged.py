@@ -23,6 +23,7 @@ from types import TracebackType
 
 from lab import objects
 from lab.carriers import Carrier
+from lab.carriers.here import GROUND
 from lab.errors import LabError
 from lab.objects import Inventory, Objects
 from lab.spec import load_spec
@@ -336,6 +337,30 @@ class Proof:
             return found
         changed = objects.differences(before.objects, after.objects)
         return found + [Left(f"{name} {what}", _made(after.objects.get(name))) for name, what in changed.items()]
+
+
+class NothingToProve(Proof):
+    """Where there is no cluster, none is changed: a sandbox ends with the process that made it."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+
+    def look(self, *, whole: bool) -> State:
+        """No nodes."""
+        return State({})
+
+    def left(self, before: State) -> list[Left]:
+        """Nothing."""
+        return []
+
+
+def proof_for(carrier: Carrier) -> Proof:
+    """What proves that a run leaves the cluster of this carrier as it was.
+
+    Raises:
+        LabError: A node or the API server does not answer.
+    """
+    return NothingToProve() if carrier.name == GROUND else Proof(carrier)
 
 
 def _made(known: objects.Known | None) -> float | None:

@@ -77,7 +77,7 @@ def lab(project: Path, write: Write, fake: FakeCarrier, monkeypatch: pytest.Monk
     monkeypatch.setattr(scenario, "apply", lambda name, carrier: made.events.append(f"apply {name}"))
     monkeypatch.setattr(scenario, "remove", lambda name, carrier: made.events.append(f"remove {name}"))
     monkeypatch.setattr(scenario, "present", lambda name, carrier: False)
-    monkeypatch.setattr(course, "Proof", lambda carrier: made.proof)
+    monkeypatch.setattr(course, "proof_for", lambda carrier: made.proof)
     # What takes seconds to import, no snippet of a test uses.
     monkeypatch.setattr(runner, "FEW", 100)
     write("snippets/scenarios/pods.yaml", "kind: Pod\n")

@@ -277,7 +277,7 @@ def test_ctrl_c_ends_all_that_runs_side_by_side(pair: Lab, project: Path, write:
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "import fakes\n"
         "from lab import course, paths, runner, scenario\n"
-        "course.Proof = lambda carrier: fakes.FakeProof(project)\n"
+        "course.proof_for = lambda carrier: fakes.FakeProof(project)\n"
         "paths.ROOT, paths.PACKAGE, paths.SNIPPETS = project, project / 'lab', project / 'snippets'\n"
         "scenario.apply = lambda name, carrier: print('applied', flush=True)\n"
         "scenario.remove = lambda name, carrier: print('removed', flush=True)\n"

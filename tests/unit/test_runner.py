@@ -211,7 +211,7 @@ def test_ctrl_c_ends_the_snippet_and_removes_its_scenario(lab: Lab, write: Write
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "import fakes\n"
         "from lab import course, paths, runner, scenario\n"
-        "course.Proof = lambda carrier: fakes.FakeProof(project)\n"
+        "course.proof_for = lambda carrier: fakes.FakeProof(project)\n"
         "paths.ROOT, paths.PACKAGE, paths.SNIPPETS = project, project / 'lab', project / 'snippets'\n"
         "scenario.apply = lambda name, carrier: print('applied', flush=True)\n"
         "scenario.remove = lambda name, carrier: print('removed', flush=True)\n"

@@ -12,8 +12,9 @@ from apiserver import StandIn
 from fakes import FakeCarrier, FakeClock
 
 from lab import node_state, objects, unchanged
+from lab.carriers.here import HereCarrier
 from lab.errors import LabError
-from lab.unchanged import NOISE, Left, Noise, Watch, comparable, differences, told
+from lab.unchanged import NOISE, Left, Noise, Proof, Watch, comparable, differences, proof_for, told
 
 NODES = ["controlplane", "node01", "node02"]
 ROUTE = "172.16.196.148/32 dev calibd2348b4f67 proto 3 scope 253 table main"
@@ -310,3 +311,13 @@ def test_the_state_is_one_line(saved: Path) -> None:
     )
     quick, whole = (json.loads(line) for line in done.stdout.splitlines())
     assert whole.keys() - quick.keys() == {"stopped processes"}
+
+
+def test_without_a_cluster_nothing_is_asked() -> None:
+    """`lab verify --carrier here`: sandboxes stand on this machine, and nobody else's network is looked at."""
+    carrier = HereCarrier()
+    with proof_for(carrier) as proof:
+        before = proof.look(whole=True)
+        assert proof.left(before) == []
+    with pytest.raises(LabError, match="there is no cluster"):
+        Proof(carrier)
