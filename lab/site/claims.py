@@ -10,6 +10,7 @@ A page only says which table stands where, on a line of its own:
     ::: read 2               the chapters of one of the four problems
     ::: question pod-to-pod  what a chapter answers
     ::: next pod-to-pod      where a chapter leads
+    ::: status               every capture, and whether it is fresh
 
 The tables are Markdown, so MkDocs checks their links like any other.
 """
@@ -28,6 +29,7 @@ from mkdocs.exceptions import BuildError
 from lab.errors import LabError
 from lab.site.anchors import anchor
 from lab.site.sources import HOME, KINDS, OPEN, PROBLEMS, VERDICTS, Book, Chapter, Claim, Source, load
+from lab.site.status import status_tables
 
 _MARK = re.compile(r"^(?P<indent>[ \t]*)::: (?P<what>[a-z]+)(?: (?P<name>[a-z0-9-]+))?[ \t]*$")
 # After fences are put away (25), so that an example of a mark stays as it is,
@@ -191,7 +193,11 @@ NAMED: dict[str, Callable[[Book, str], list[str]]] = {
     "question": question,
     "next": following,
 }
-ALONE: dict[str, Callable[[Book], list[str]]] = {"where": where_table, "chapters": chapter_table}
+ALONE: dict[str, Callable[[Book], list[str]]] = {
+    "where": where_table,
+    "chapters": chapter_table,
+    "status": status_tables,
+}
 
 
 class Renderer(Preprocessor):

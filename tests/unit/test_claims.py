@@ -2,18 +2,20 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from markdown import Markdown
 from mkdocs.exceptions import BuildError
 
-from lab import receipt, snippets
+from lab import paths, receipt, snippets
 from lab.errors import LabError
 from lab.site import claims, verdicts
 from lab.site.anchors import AnchorExtension
 from lab.site.claims import ClaimsExtension, render
 from lab.site.sources import Book, load
+from lab.site.status import status_tables
 
 Write = Callable[[str, str], Path]
 
@@ -404,3 +406,47 @@ def test_an_anchor_in_a_list_is_no_paragraph(docs: Path) -> None:
 def test_nothing_else_has_an_anchor(docs: Path, page: str) -> None:
     """Only an included snippet can be linked to."""
     assert "snippet-anchor" not in html(docs, page)
+
+
+# --- the status page -------------------------------------------------------------
+
+
+def test_each_capture_has_a_row(docs: Path) -> None:
+    """With its date, its age in days, where it was printed, and that it is fresh."""
+    lines = status_tables(load(docs), datetime.now(UTC) + timedelta(days=3, hours=1))
+    assert lines[0].startswith("1 captures, 1 of them fresh on ")
+    assert [line for line in lines if line.startswith("## ")] == ["## Pod to pod"]
+    (row,) = [line for line in lines if line.startswith("| [")]
+    assert row.startswith("| [`pod_route`](pod-to-pod.md#pod_to_pod-pod_route) |")
+    assert [cell.strip() for cell in row.split("|")[3:5]] == ["3", "fake"]
+    assert row.endswith("| fresh |")
+
+
+def test_a_stale_capture_says_what_changed(docs: Path, write: Write) -> None:
+    """The same words as `make test` has for it."""
+    write("snippets/pod_to_pod/pod_route.py", SNIPPET + "assert out\n")
+    lines = status_tables(load(docs))
+    assert " 0 of them fresh on " in lines[0]
+    assert lines[-1].endswith("| the snippet itself |")
+
+
+def test_a_missing_capture_is_told(docs: Path, write: Write) -> None:
+    """A row, not an error: the page is there to tell."""
+    write("snippets/pod_to_pod/new.py", SNIPPET)
+    (row,) = [line for line in status_tables(load(docs)) if line.startswith("| [`new`]")]
+    assert row.endswith("| pod_to_pod/new has no new.out |")
+
+
+def test_a_snippet_of_no_chapter_is_an_error(docs: Path, write: Write) -> None:
+    """Nothing is left out in silence."""
+    write("snippets/elsewhere/x.py", SNIPPET)
+    with pytest.raises(LabError, match="in no chapter: elsewhere/x"):
+        render(load(docs), "status", None)
+
+
+def test_no_snippet_at_all_is_an_error(docs: Path) -> None:
+    """A page that lists nothing would look as if all were well."""
+    for path in paths.SNIPPETS.rglob("*.py"):
+        path.unlink()
+    with pytest.raises(LabError, match="no snippets yet"):
+        status_tables(load(docs))
