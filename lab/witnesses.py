@@ -10,6 +10,7 @@ from lab.drift import shown
 from lab.errors import LabError
 from lab.mutations import Mutation
 from lab.snippets import Snippet
+from lab.spec import load_spec
 
 MOST = 3
 """How many snippets are asked about one mutation; more would say the same again."""
@@ -72,10 +73,11 @@ def plan(mutation: Mutation, kept: Mapping[Snippet, str]) -> Plan | None:
 
 def _sights(mutation: Mutation, transcript: str) -> Iterator[Mutation]:
     """The mutation for each node, and each rule, of which a transcript shows what is broken."""
-    sight = mutation.sight
+    sight, nodes = mutation.sight, {node.name for node in load_spec().nodes}
     for each in shown(transcript):
-        apart = _ELSEWHERE.search(each.command) or (mutation.place or each.node) != each.node or "/" in each.node
-        if apart or not re.search(sight.command, each.command):
+        # Neither in a pod, nor on a host of the sandbox.
+        there = each.node in nodes and each.node == (mutation.place or each.node)
+        if not there or _ELSEWHERE.search(each.command) or not re.search(sight.command, each.command):
             continue
         if not sight.what:
             yield replace(mutation, node=mutation.node or each.node)

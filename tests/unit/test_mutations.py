@@ -248,6 +248,15 @@ def test_witnesses_are_those_that_show_it() -> None:
     assert witnesses.plan(replace(HOLE, sight=Sight("route", "10.0.0.0/8")), kept) is None
 
 
+def test_a_sandbox_is_no_node() -> None:
+    """What is broken on a node is not seen on a host that a snippet built for itself."""
+    anywhere = replace(HOLE, node="")
+    kept = {snippet("demo/in_the_sandbox"): KEPT.replace("node01", "sandbox")}
+    assert witnesses.plan(anywhere, kept) is None
+    plan = witnesses.plan(anywhere, {**kept, snippet("demo/routes"): KEPT})
+    assert plan and plan.mutation.node == "node01"
+
+
 def test_witnesses_share_a_scenario_and_are_few() -> None:
     """The scenario that the most of them need."""
     kept = {snippet(f"demo/p{number}", scenario="pods"): KEPT for number in range(5)}
