@@ -10,6 +10,17 @@ from lab.errors import LabError
 from lab.notebook import Chapter, chapters
 from lab.site import notebooks
 
+MAP_FILE = "docs/assets/figures/cluster.svg"
+MAP = f"""\
+<details class="map" markdown="0">
+<summary>Map of the cluster: names and addresses</summary>
+<figure class="figure">
+--8<-- "{MAP_FILE}"
+</figure>
+</details>
+"""
+"""Folded below the opening of every chapter: a reader comes back to it while she reads outputs."""
+
 _CHAPTERS: dict[str, Chapter] = {}
 
 
@@ -34,7 +45,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if chapter := _notebook(page):
         notebooks.describe(page, chapter)
     elif chapter := _CHAPTERS.get(page.file.src_uri):
-        return _after_lead(markdown, notebooks.invitation(page, chapter))
+        # A picture's name and description have ids, so a page has the map once.
+        map_of_cluster = "" if MAP_FILE in markdown else MAP
+        return _after_lead(markdown, f"{notebooks.invitation(page, chapter)}\n{map_of_cluster}")
     return markdown
 
 

@@ -216,6 +216,23 @@ def test_the_map_is_told_to_who_cannot_see_it(view: Opener) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [320, 1440])
+def test_a_chapter_folds_the_map_out(view: Opener, scheme: str, width: int) -> None:
+    """By keyboard, also where it is wider than the screen: then it can be moved by keyboard as well."""
+    page = view("cluster-ip.html", scheme=scheme, width=width).page
+    picture = page.get_by_role("img", name="Map of the cluster")
+    assert not picture.is_visible()
+    page.get_by_text("Map of the cluster: names and addresses").focus()
+    page.keyboard.press("Enter")
+    picture.wait_for(state="visible")
+    figure = page.locator("details.map .figure")
+    wider = figure.evaluate("figure => figure.scrollWidth > figure.clientWidth")
+    assert wider == (width == 320)
+    assert figure.get_attribute("tabindex") == ("0" if wider else None)
+    assert _faults(page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_error_page_leads_back(view: Opener, served: str, scheme: str) -> None:
     """The page for a wrong address, which only a server shows, is sound and offers the first page."""
     page = view("404.html", base=served, scheme=scheme).page

@@ -19,4 +19,6 @@
   new MutationObserver(complete).observe(document.documentElement, { childList: true, subtree: true });
   addEventListener("resize", complete);
   addEventListener("load", complete);
+  // What is unfolded may scroll sideways, too; the event does not rise from its element.
+  addEventListener("toggle", complete, true);
 })();
