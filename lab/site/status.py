@@ -11,7 +11,7 @@ from lab.site.sources import Book
 from lab.snippets import Snippet, discover
 
 VERSIONS = ("kubernetes", "calico", "linux")
-"""The components whose versions every row shows; a receipt has all of them."""
+"""The components whose versions a row shows; the receipt has all of them."""
 
 
 def status_tables(book: Book, today: datetime | None = None) -> list[str]:
@@ -38,9 +38,11 @@ def status_tables(book: Book, today: datetime | None = None) -> list[str]:
     found.sort(key=lambda snippet: places[snippet.chapter])
     for folder, snippets in groupby(found, key=lambda snippet: snippet.chapter):
         chapter = book.chapters[places[folder]]
-        heads = ("capture", "date", "days", "carrier", *VERSIONS, "its key")
-        lines += ["", f"## {chapter.title}", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+        heads = ("capture", "date", "days", "printed on", "its key")
+        lines += ["", f"## {chapter.title}", "", '<div class="status" markdown>', ""]
+        lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         lines += [_row(snippet, chapter.name, *states[snippet.name], when) for snippet in snippets]
+        lines += ["", "</div>"]
     return lines
 
 
@@ -57,8 +59,8 @@ def _row(snippet: Snippet, page: str, kept: Receipt | None, state: str, when: da
     short = snippet.name.partition("/")[2]
     cells = [f"[`{short}`]({page}.md#{anchor(snippet.name)})"]
     if kept is None:
-        cells += [""] * (3 + len(VERSIONS))
+        cells += ["", "", ""]
     else:
-        versions = [kept.versions.get(name, "unknown") for name in VERSIONS]
-        cells += [kept.date[:10], str(freshness.age(kept.date, when)), kept.carrier, *versions]
+        versions = [f"{name} {kept.versions[name]}" for name in VERSIONS if name in kept.versions]
+        cells += [kept.date[:10], str(freshness.age(kept.date, when)), ", ".join([kept.carrier, *versions])]
     return f"| {' | '.join([*cells, state])} |"

@@ -427,7 +427,7 @@ def test_a_stale_capture_says_what_changed(docs: Path, write: Write) -> None:
     write("snippets/pod_to_pod/pod_route.py", SNIPPET + "assert out\n")
     lines = status_tables(load(docs))
     assert " 0 of them fresh on " in lines[0]
-    assert lines[-1].endswith("| the snippet itself |")
+    assert [line.endswith("| the snippet itself |") for line in lines if line.startswith("| [")] == [True]
 
 
 def test_a_missing_capture_is_told(docs: Path, write: Write) -> None:
