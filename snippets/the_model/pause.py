@@ -2,29 +2,39 @@
 
 from lab import cluster
 
-cluster.needs("two_containers")
-cluster.alone("ends processes of a pod")
+cluster.alone("makes pods, and ends processes of them")
 node01, control = cluster.node("node01"), cluster.node("controlplane")
-counts = "{.status.containerStatuses[*].restartCount}"
-state = f"kubectl get pod duo -o jsonpath='{counts}'"
-# --8<-- [start:container]
-back = "$(pgrep -x httpd)"
-net = f"readlink /proc/{back}/ns/net"
-before = node01.run(net)
-node01.run(f"kill -9 {back}")
-# --8<-- [end:container]
-control.wait_until(f"{state} | grep -x '1 0'")
-node01.wait_until("pgrep -x httpd")
-# --8<-- [start:pause]
-again = node01.run(net)
-node01.run(f"kill -9 $(lsns -n -o PID -t net -p {back})")
-# --8<-- [end:pause]
-control.wait_until(f"{state} | grep -x '2 1'", timeout=40)
-control.quiet("kubectl wait --for condition=Ready pod/duo")
-# --8<-- [start:after]
-after = node01.run(net)
-columns = "NAME:.metadata.name,IP:.status.podIP"
-pod = cluster.kubectl(f"get pod duo -o custom-columns={columns}")
-# --8<-- [end:after]
-assert before.stdout == again.stdout != after.stdout
-assert pod.lines[1].split() == ["duo", "172.16.196.181"]
+image = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
+first = "{.status.containerStatuses[0]"
+path = "{.status.podIP} " + f"{first}.restartCount}} {first}.ready}}"
+
+
+def address(name: str, restarts: int) -> str:
+    ask = f"kubectl get pod {name} -o jsonpath='{path}'"
+    done = control.wait_until(f"{ask} | grep '{restarts} true'")
+    return done.stdout.split()[0]
+
+
+try:
+    # --8<-- [start:make]
+    at = """--overrides '{"spec": {"nodeName": "node01"}}'"""
+    for name, port in (("left", 81), ("right", 82)):
+        make = f"run {name} --image {image} \\\n  {at} --command"
+        cluster.kubectl(f"{make} -- busybox httpd -f -p {port}")
+    # --8<-- [end:make]
+    before = address("left", 0), address("right", 0)
+    # --8<-- [start:kill]
+    left, right = (f"$(pgrep -f '^busybox.*{p}$')" for p in (81, 82))
+    for pid in (left, right):
+        node01.run(f"nsenter -t {pid} -n ip link set eth0 alias mark")
+    node01.run(f"kill -9 {left}")
+    node01.run(f"kill -9 $(lsns -n -o PID -t net -p {right})")
+    # --8<-- [end:kill]
+    assert address("left", 1) == before[0]
+    assert address("right", 1) != before[1]
+    # --8<-- [start:look]
+    cluster.pod("left").run("ip link show eth0 | grep alias")
+    cluster.pod("right").run("ip link show eth0 | grep alias", status=1)
+    # --8<-- [end:look]
+finally:
+    control.quiet("kubectl delete pod left right --now")
