@@ -1,12 +1,13 @@
 """A container ends and the network stays; without pause it goes."""
 
+import json
+
 from lab import cluster
 
 cluster.alone("makes pods, and ends processes of them")
 node01, control = cluster.node("node01"), cluster.node("controlplane")
 image = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
-first = "{.status.containerStatuses[0]"
-path = "{.status.podIP} " + f"{first}.restartCount}} {first}.ready}}"
+path = "{..podIP} {..restartCount} {..ready}"
 
 
 def address(name: str, restarts: int) -> str:
@@ -16,14 +17,13 @@ def address(name: str, restarts: int) -> str:
 
 
 try:
-    # --8<-- [start:make]
-    at = """--overrides '{"spec": {"nodeName": "node01"}}'"""
-    for name, port in (("left", 81), ("right", 82)):
-        make = f"run {name} --image {image} \\\n  {at} --command"
-        cluster.kubectl(f"{make} -- busybox httpd -f -p {port}")
-    # --8<-- [end:make]
-    before = address("left", 0), address("right", 0)
     # --8<-- [start:kill]
+    spec = {"nodeName": "node01", "terminationGracePeriodSeconds": 0}
+    at = f"--overrides '{json.dumps({'spec': spec})}'"
+    for name, port in (("left", 81), ("right", 82)):
+        make = f"run {name} --image {image} \\\n  {at} \\\n  --command"
+        cluster.kubectl(f"{make} -- busybox httpd -f -p {port}")
+    before = address("left", 0), address("right", 0)
     left, right = (f"$(pgrep -f '^busybox.*{p}$')" for p in (81, 82))
     for pid in (left, right):
         node01.run(f"nsenter -t {pid} -n ip link set eth0 alias mark")
