@@ -9,14 +9,14 @@ node01, stranger = cluster.node("node01"), cluster.pod("stranger")
 get = "printf 'GET /hostname HTTP/1.0\\r\\n\\r\\n'"
 wait = "until [ -e /tmp/go ]; do sleep 0.2; done"
 server = "172.16.196.155 8080"
-opens = f"({wait}; {get}; sleep 1) | nc {server} > /tmp/told 2>&1 &"
+ask = f"({wait}; {get}; sleep 1) | nc {server}"
 policy = """\
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: nobody}
 spec: {podSelector: {matchLabels: {app: server}}}
 """
-stranger.run(opens)
+stranger.run(f"({ask} > /tmp/told) > /dev/null 2>&1 &")
 node01.wait_until("conntrack -L -s 172.16.140.76 | grep ESTABLISHED")
 cluster.kubectl(f"apply -f - <<'END'\n{policy}END")
 # --8<-- [end:open]
