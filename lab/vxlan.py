@@ -78,9 +78,9 @@ def _build(side: Side) -> None:
     ip.link("add", ifname="veth-pod", peer=far, **port)
 
     # The tunnel: network number 1, in UDP packets to port 8472.
-    own = {"vxlan_id": 1, "vxlan_port": 8472, "vxlan_learning": 0}
-    own |= {"vxlan_local": side.node.address, "address": side.mac}
-    ip.link("add", ifname="flannel.1", kind="vxlan", mtu=1450, **own)
+    vxlan = {"kind": "vxlan", "vxlan_id": 1, "vxlan_port": 8472}
+    own = {"vxlan_local": side.node.address, "address": side.mac}
+    ip.link("add", ifname="flannel.1", mtu=1450, vxlan_learning=0, **vxlan, **own)
     tunnel = ip.link_lookup(ifname="flannel.1")[0]
     ip.link("set", index=tunnel, state="up")
     ip.addr("add", index=tunnel, address=f"{slice_}.0", prefixlen=32)

@@ -7,13 +7,11 @@ node01 = cluster.node("node01")
 friend, stranger = cluster.pod("friend"), cluster.pod("stranger")
 # --8<-- [start:ask]
 url = "172.16.196.155:8080/hostname"
-answers = [
-    pod.run(f"curl -s -m 5 -w ', %{{http_code}}\\n' {url}")
-    for pod in (friend, stranger)
-]
+curl = f"curl -s -m 5 -w ', %{{http_code}}\\n' {url}"
+answers = [pod.run(curl) for pod in (friend, stranger)]
 # --8<-- [end:ask]
 # --8<-- [start:chain]
-short = "sed 's/-m comment --comment \"cali:[^\"]*\" //'"
+short = r"""sed 's/-m comment --comment "cali:[^"]*" //'"""
 server = "cali-tw-cali7715d358f22"
 
 chain = node01.run(f"iptables -S {server} | {short}")

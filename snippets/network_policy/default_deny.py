@@ -31,4 +31,7 @@ try:
 finally:
     cluster.nodes[0].quiet("kubectl delete networkpolicy default-deny")
     node02.wait_until("! iptables -S | grep -q cali-pi-")
-assert len(both.lines) == 2
+assert both.lines == [
+    "cali-pi-_R3gvoG4sTTQrQ1d4clb",
+    "cali-pi-_Ju4-1r2xf0fqNSMGqYU",
+]

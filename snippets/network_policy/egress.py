@@ -33,3 +33,5 @@ finally:
     cluster.nodes[0].quiet("kubectl delete networkpolicy silence")
     node02.wait_until("! iptables -S | grep -q cali-po-")
 assert left.result.lines == []
+assert "no servers could be reached" in dig.stdout
+assert rules.lines[2].endswith("-j DROP")

@@ -12,16 +12,18 @@ count = "iptables-save | grep '^-A' | grep -c"
 calico = node01.run(f"{count} cali:")
 other = node01.run(f"{count} -v cali:")
 # --8<-- [end:count]
-assert int(calico.stdout) > 50
+assert int(calico.stdout) > 1.5 * int(other.stdout)
 # --8<-- [start:walk]
-short = "sed 's/-m comment --comment \"cali:[^\"]*\" //'"
+short = r"""sed 's/-m comment --comment "cali:[^"]*" //'"""
 rule = f"iptables -S FORWARD 1 | {short}"
 node01.run(rule)
-for chain in (
-    "cali-FORWARD",
-    "cali-to-wl-dispatch",
-    into,
-    "cali-pi-_Ju4-1r2xf0fqNSMGqYU",
-):
-    rules = node01.run(f"iptables -S {chain} | {short}")
+way = ["cali-FORWARD", "cali-to-wl-dispatch", into]
+way.append("cali-pi-_Ju4-1r2xf0fqNSMGqYU")
+rules = [node01.run(f"iptables -S {name} | {short}") for name in way]
 # --8<-- [end:walk]
+assert f"-o cali+ -j {way[1]}" in rules[0].stdout
+assert f"-o cali7715d358f22 -g {into}" in rules[1].stdout
+jumps = [line.split()[-1] for line in rules[2].lines[1:]]
+assert jumps[:2] == ["ACCEPT", "DROP"]  # known, invalid
+assert jumps[3:7] == [way[3], "RETURN", "DROP", "cali-pri-kns.default"]
+assert "-m set --match-set cali40s:" in rules[3].lines[1]

@@ -16,7 +16,7 @@ spec:
   - from: [{podSelector: {matchLabels: {app: friend}}}]
     ports: [{port: 8080}]
 """
-save = "iptables -S | sed 's/-m comment --comment \"cali:[^\"]*\" //'"
+save = r"""iptables -S | sed 's/-m comment --comment "cali:[^"]*" //'"""
 for node in cluster.nodes:
     node.quiet(f"{save} > /tmp/before")
 cluster.kubectl(f"apply -f - <<'END'\n{policy}END")

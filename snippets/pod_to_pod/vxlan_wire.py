@@ -9,7 +9,7 @@ up = "listening on"
 with hand_made():
     # --8<-- [start:wire]
     pod = "ip netns exec hand-made"
-    ping = f"{pod} ping -q -c 1 -M do 10.244.2.2"
+    ping = f"{pod} ping -c 1 -M do 10.244.2.2"
     dump = "tcpdump -n -t -v -c 2 -i eth0 udp port 8472"
 
     with node01.background(dump, ready=up) as outer:
