@@ -15,12 +15,13 @@ other = node01.run(f"{count} -v cali:")
 assert int(calico.stdout) > 1.5 * int(other.stdout)
 # --8<-- [start:walk]
 short = r"""sed 's/-m comment --comment "cali:[^"]*" //'"""
-rule = f"iptables -S FORWARD 1 | {short}"
-node01.run(rule)
+ends = node01.run(f"iptables -S FORWARD | grep cali | {short}")
 way = ["cali-FORWARD", "cali-to-wl-dispatch", into]
 way.append("cali-pi-_Ju4-1r2xf0fqNSMGqYU")
 rules = [node01.run(f"iptables -S {name} | {short}") for name in way]
 # --8<-- [end:walk]
+assert ends.lines[0] == "-A FORWARD -j cali-FORWARD"
+assert ends.lines[1].endswith("--mark 0x10000/0x10000 -j ACCEPT")
 assert f"-o cali+ -j {way[1]}" in rules[0].stdout
 assert f"-o cali7715d358f22 -g {into}" in rules[1].stdout
 jumps = [line.split()[-1] for line in rules[2].lines[1:]]
