@@ -1,4 +1,4 @@
-"""Builds networks in the sandbox: pyroute2's own calls, carried out in a namespace that may be on a node."""
+"""Builds networks in the sandbox and on nodes: pyroute2's own calls, carried out in a namespace that may be there."""
 
 import shlex
 from typing import Any
@@ -52,6 +52,22 @@ class Builder(Netlink):
             LabError: The kernel refused.
         """
         self._build("route", command, options)
+
+    def neigh(self, command: str, **options: Any) -> None:
+        """Add or delete a neighbour: `IPRoute.neigh`.
+
+        Raises:
+            LabError: The kernel refused.
+        """
+        self._build("neigh", command, options)
+
+    def fdb(self, command: str, **options: Any) -> None:
+        """Add or delete an entry of a forwarding table, of a bridge or a VXLAN device: `IPRoute.fdb`.
+
+        Raises:
+            LabError: The kernel refused.
+        """
+        self._build("fdb", command, options)
 
     def link_lookup(self, **match: Any) -> list[int]:
         """Numbers of the interfaces that match: `IPRoute.link_lookup`."""

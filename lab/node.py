@@ -17,6 +17,7 @@ from lab.carriers import Carrier, Completed
 from lab.errors import LabError
 
 if TYPE_CHECKING:
+    from lab.builder import Builder
     from lab.netlink import Address, Link, Neighbour, Netlink, Route
 
 # The same words and widths on every host and for every user.
@@ -231,6 +232,16 @@ class Node:
     @cached_property
     def _netlink(self) -> "Netlink":
         return self._netlink_in("", self.name)
+
+    def builder(self, *namespaces: str) -> "Builder":
+        """Its network, to build on; take away what you built.
+
+        Args:
+            namespaces: Names of the network namespaces there (`ip netns`) that `net_ns_fd` may take.
+        """
+        from lab.builder import Builder
+
+        return Builder(self.name, self._carrier, list(namespaces))
 
     def netlink_of(self, pid: int, owner: str) -> "Netlink":
         """Netlink in the network namespace of a process on this node.

@@ -19,7 +19,7 @@ from lab.carriers.here import GROUND, HereCarrier
 from lab.carriers.sandbox import SandboxCarrier
 from lab.cli import main
 from lab.errors import LabError
-from lab.node import CommandError
+from lab.node import CommandError, Node
 from lab.sandbox import Host, Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -246,6 +246,26 @@ def test_an_unknown_host_is_refused(fake: FakeCarrier) -> None:
     with pytest.raises(LabError, match="the sandbox has no host 'host3'") as caught:
         Builder("sandbox", fake, ["host1", "host2"]).link("add", peer={"net_ns_fd": "host3"})
     assert "there are: host1, host2" in caught.value.hint
+
+
+@needs_namespaces
+def test_a_tunnel_has_entries_of_its_own(box: Sandbox) -> None:
+    """A VXLAN device, a permanent neighbour behind it, and the computer to which its frames go."""
+    ip = box.netlink
+    ip.link("add", ifname="vx", kind="vxlan", vxlan_id=1, vxlan_port=8472, vxlan_learning=0, state="up")
+    (vx,) = ip.link_lookup(ifname="vx")
+    mac = "02:00:00:00:00:02"
+    ip.neigh("add", ifindex=vx, dst="10.9.2.0", lladdr=mac, state="permanent")
+    ip.fdb("append", ifindex=vx, lladdr=mac, dst="192.0.2.2")
+    assert [(n.address, n.mac, n.state) for n in box.neighbours() if n.dev == "vx"] == [("10.9.2.0", mac, "PERMANENT")]
+    assert box.quiet("bridge fdb show dev vx").lines == [f"{mac} dst 192.0.2.2 self permanent"]
+
+
+def test_a_node_can_be_built_on(fake: FakeCarrier) -> None:
+    """Its builder knows the namespaces that it was told, and no others."""
+    with pytest.raises(LabError, match="no host 'other'") as caught:
+        Node("node01", fake).builder("pod").link("add", net_ns_fd="other")
+    assert "there are: pod" in caught.value.hint
 
 
 def test_a_failing_command_points_at_a_sandbox(fake: FakeCarrier) -> None:
