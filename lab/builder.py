@@ -94,7 +94,9 @@ class Builder(Netlink):
         if isinstance(name, str):
             if name not in self._hosts:
                 there = ", ".join(self._hosts) or "none"
-                raise LabError(f"the sandbox has no host {name!r}", hint=f"there are: {there}; sandbox.host(...)")
+                raise LabError(
+                    f"no host or namespace {name!r} is known here", hint=f"there are: {there}; sandbox.host(...)"
+                )
             if name not in self._opened:
                 self.close()
             options["net_ns_fd"] = _FIRST_HANDLE + self._hosts.index(name)

@@ -110,7 +110,7 @@ def test_a_refused_change_names_itself(box: Sandbox) -> None:
 def test_background_commands_run_inside(box: Sandbox) -> None:
     """A command in the background can be stopped, and its result is that of the sandbox's process."""
     with box.background("sleep 30", stop=True, status=130) as nap:
-        assert box.quiet("pgrep -x sleep").stdout.strip()
+        box.wait_until("pgrep -x sleep")
     assert nap.result.status == 130
 
 
@@ -243,7 +243,7 @@ def test_a_name_that_cannot_be_is_refused(name: str) -> None:
 
 def test_an_unknown_host_is_refused(fake: FakeCarrier) -> None:
     """A cable to a host that is not there says which there are."""
-    with pytest.raises(LabError, match="the sandbox has no host 'host3'") as caught:
+    with pytest.raises(LabError, match="no host or namespace 'host3'") as caught:
         Builder("sandbox", fake, ["host1", "host2"]).link("add", peer={"net_ns_fd": "host3"})
     assert "there are: host1, host2" in caught.value.hint
 
