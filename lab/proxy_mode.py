@@ -206,6 +206,9 @@ def while_in(mode: str, carrier: Carrier) -> Iterator[None]:
     if set(now.values()) != {before} or before not in MODES:
         told = ", ".join(f"{node}: {found or 'no answer'}" for node, found in now.items())
         raise LabError("the nodes are not all in one mode of kube-proxy", detail=told, hint="lab proxy-mode iptables")
+    if mode == before:
+        yield
+        return
     try:
         switch.to(mode)
         yield

@@ -24,12 +24,16 @@ with cluster.proxy_mode("ipvs"):
     # --8<-- [start:fails]
     pinged = client.run("ping -c 1 -W 1 10.96.0.80", status=1)
     client.run(f"{url}:81", status=7)
-    rules = "iptables -S KUBE-IPVS-FILTER | tail -1"
-    last = node01.run(rules)
+    last = node01.run("iptables -S KUBE-IPVS-FILTER | tail -1")
     # --8<-- [end:fails]
+    # --8<-- [start:calendar]
+    logs = "-n kube-system logs ds/kube-proxy"
+    said = cluster.kubectl(f"{logs} | grep -o 'The ipvs.*instead'")
+    # --8<-- [end:calendar]
 assert table.stdout.count("Masq") == 3
-assert owner.lines[-1].endswith("scope global kube-ipvs0")
+assert "scope global kube-ipvs0" in owner.lines[1]
 assert "dev kube-ipvs0" in route.stdout
 assert turns.lines == [f"      2 web-{n}" for n in range(3)]
 assert "Unreachable" in pinged.stdout
 assert "KUBE-IPVS-IPS" in last.stdout and "REJECT" in last.stdout
+assert "1.40" in said.stdout and "1.43" in said.stdout
