@@ -27,7 +27,7 @@ with cluster.proxy_mode("ipvs"):
     last = node01.run("iptables -S KUBE-IPVS-FILTER | tail -1")
     # --8<-- [end:fails]
     # --8<-- [start:calendar]
-    logs = "-n kube-system logs ds/kube-proxy"
+    logs = "-n kube-system logs ds/kube-proxy 2>&1"
     said = cluster.kubectl(f"{logs} | grep -o 'The ipvs.*instead'")
     # --8<-- [end:calendar]
 assert table.stdout.count("Masq") == 3
