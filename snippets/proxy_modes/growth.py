@@ -17,7 +17,7 @@ WALK = "iptables -t nat -S KUBE-SERVICES | grep -c -- -A"
 NFT = "nft list table ip kube-proxy | grep -c 'chain.*/s[0-9]/'"
 NFT_WALK = "nft list chain ip kube-proxy services | grep -c daddr"
 MODES = {
-    "iptables": ("iptables-save | grep -c 'A.*-S[VE][CP]-'", 11, 50, WALK),
+    "iptables": ("iptables-save | grep -c 'A.*-S[EV].-'", 11, 50, WALK),
     "nftables": (NFT, 1, 0, NFT_WALK),
     "ipvs": ("ipvsadm -Sn | wc -l", 4, 19, WALK),
 }
