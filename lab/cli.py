@@ -76,6 +76,13 @@ def complete_chapter(ctx: click.Context, param: click.Parameter, incomplete: str
     return [name for name in complete_snippet(ctx, param, incomplete) if "/" not in name]
 
 
+def complete_mode(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The modes of kube-proxy, for the shell's completion."""
+    from lab.proxy_mode import MODES
+
+    return [mode for mode in MODES if mode.startswith(incomplete)]
+
+
 # --- host and products -----------------------------------------------------------
 
 
@@ -285,6 +292,25 @@ def reset() -> None:
     carrier.enter()
     for name in scenario.reset(carrier):
         click.echo(f"deleted {name}")
+
+
+@main.command("proxy-mode")
+@click.argument("mode", required=False, shell_complete=complete_mode)
+def proxy_mode(mode: str | None) -> None:
+    """Switch every kube-proxy to MODE (iptables, nftables, ipvs), or say which mode is in force on each node.
+
+    The outputs of the book are of iptables: go back with `lab proxy-mode iptables`.
+    """
+    from lab import proxy_mode as modes
+    from lab import runner
+
+    if mode is not None:
+        modes.check(mode)
+        with runner._alone():
+            modes.Switch(_carrier(), say).to(mode)
+        return
+    for node, found in modes.Switch(_carrier()).modes().items():
+        click.echo(f"{node:<14} {found or 'no answer'}")
 
 
 @main.command()

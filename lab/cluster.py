@@ -10,7 +10,7 @@ import linecache
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -130,6 +130,24 @@ class Cluster:
         Args:
             seconds: At most 600. Must be a literal: the tools read it without running the snippet.
         """
+
+    def proxy_mode(self, mode: str) -> AbstractContextManager[None]:
+        """Another mode of kube-proxy while the block runs, on every node; afterwards the one before, whatever happens.
+
+        Each of the two switches takes 10 to 30 s and is felt by all, so say `cluster.alone` and `cluster.limit`, too.
+
+        Args:
+            mode: `iptables`, `nftables` or `ipvs`.
+
+        Raises:
+            LabError: There is no such mode, or a node does not take it.
+        """
+        from lab import proxy_mode
+
+        begin()
+        proxy_mode.check(mode)
+        # What is on record was said in that mode already.
+        return nullcontext() if self.carrier.recorded is not None else proxy_mode.while_in(mode, self.carrier)
 
     def node(self, name: str) -> Node:
         """One node.

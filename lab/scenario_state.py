@@ -239,7 +239,9 @@ def _missing_rules(mode: str, rules: str, address: str, service: Object, endpoin
     for endpoint in sorted(endpoints):
         pattern = {
             "iptables": rf'"{re.escape(name)}(?::[\w-]+)?".* --to-destination {re.escape(endpoint)}:',
-            "nftables": rf"endpoint-\w+-{re.escape(name)}/\S*__{re.escape(endpoint)}/",
+            # Only with session affinity an endpoint has a chain of its own.
+            "nftables": rf"endpoint-\w+-{re.escape(name)}/\S*__{re.escape(endpoint)}/"
+            rf"|chain service-\w+-{re.escape(name)}/\S* {{\n.* {re.escape(endpoint)}(?::| \. )\d",
             "ipvs": rf"^-a -\w {re.escape(address)}:\d+ -r {re.escape(endpoint)}:",
         }[mode]
         missing += [] if re.search(pattern, rules, re.MULTILINE) else [endpoint]

@@ -144,7 +144,8 @@ RULES = {
     ),
     "nftables": (
         "10.96.0.100 . tcp . 80 : goto service-ULMVA6XW-default/web/tcp/,",
-        "chain endpoint-2CWVXRRX-default/web/tcp/__172.16.196.148/8080 {",
+        "chain service-ULMVA6XW-default/web/tcp/ {\n"
+        "\t\tmeta l4proto tcp dnat ip to numgen random mod 1 map { 0 : 172.16.196.148 . 8080 }",
     ),
     "ipvs": ("-A -t 10.96.0.100:80 -s rr", "-a -t 10.96.0.100:80 -r 172.16.196.148:8080 -m -w 1"),
 }
@@ -191,6 +192,22 @@ def test_an_endpoint_without_a_rule_is_waited_for(
     """The Service's rule alone leads nowhere; another endpoint's does not count."""
     proxies(fake, mode, RULES[mode][0], RULES[mode][1].replace("196.148", "196.14"))
     assert states([web], api, fake) == [f"has no rule for 172.16.196.148 on {name} ({mode})" for name in NODES]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "chain endpoint-2CWVXRRX-default/web/tcp/__172.16.196.148/8080 {",
+        "chain service-ULMVA6XW-default/web/tcp/ {\n\t\tmeta l4proto tcp dnat to 172.16.196.148:8080",
+    ],
+    ids=["with affinity", "one endpoint"],
+)
+def test_nftables_names_an_endpoint_in_several_ways(
+    web: dict[str, Any], api: FakeApi, fake: FakeCarrier, rule: str
+) -> None:
+    """A chain of its own, or a word in the Service's only rule."""
+    proxies(fake, "nftables", RULES["nftables"][0], rule)
+    assert states([web], api, fake) == []
 
 
 def test_endpoints_of_a_local_service_are_not_on_every_node(
