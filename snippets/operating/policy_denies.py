@@ -20,7 +20,7 @@ page = "curl -s -m 1 -o /dev/null -w '%{http_code}\\n'"
 url = "172.16.140.80:8080"
 try:
     control.quiet(f"kubectl apply -f - <<'END'\n{policy}END")
-    node02.wait_until(f"iptables -S {chain} | grep nobody-in")
+    node02.wait_until(f"iptables -S {chain} | grep 'no policies'")
     # --8<-- [start:denied]
     lost = client.run(f"{page} {url}", status=28)
     own = node02.run(f"{page} {url}")
@@ -30,7 +30,7 @@ try:
 finally:
     # --8<-- [start:repair]
     cluster.kubectl("delete networkpolicy nobody-in")
-    node02.wait_until(f"! iptables -S {chain} | grep nobody-in")
+    node02.wait_until(f"! iptables -S {chain} | grep 'no policies'")
     # --8<-- [end:repair]
 # --8<-- [start:proof]
 back = client.run(f"{page} {url}")
