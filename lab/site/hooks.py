@@ -9,6 +9,7 @@ from mkdocs.structure.pages import Page
 from lab.errors import LabError
 from lab.notebook import Chapter, chapters
 from lab.site import notebooks
+from lab.site.slim import slim
 
 MAP_FILE = "docs/assets/figures/cluster.svg"
 MAP = f"""\
@@ -52,13 +53,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Bring a notebook into the form of the other pages."""
+    """Bring a notebook into the form of the other pages, and all of them into as few bytes as they need."""
     chapter = _notebook(page)
     if chapter is None:
-        return html
+        return slim(html)
     own = files.get_file_from_path(chapter.page.removeprefix("docs/"))
     assert own is not None, "a chapter has a page"
-    return notebooks.polish(html, page, chapter, own.url)
+    return slim(notebooks.polish(html, page, chapter, own.url))
 
 
 def _notebook(page: Page) -> Chapter | None:

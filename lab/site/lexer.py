@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from pygments.lexer import Lexer
-from pygments.lexers.shell import BashLexer
-from pygments.token import Generic, Name, Text, _TokenType
+from pygments.token import Generic, _TokenType
 
 PROMPT = re.compile(r"^(?P<where>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?:/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)?)\$ ")
 """The prompt that opens a command: `node01$ ` on a node, `node01/pod2$ ` in a pod."""
@@ -41,12 +40,8 @@ class NodeConsoleLexer(Lexer):
             in_command = bool(prompt)
             if prompt:
                 yield start, Generic.Prompt, prompt
-                yield from self._command(line[len(prompt) :], start + len(prompt))
+                # A command is one piece: the style sheet sets it off from its output, and nothing in it.
+                yield start + len(prompt), Generic.Strong, line[len(prompt) :]
             else:
                 yield start, Generic.Output, line
             start += len(line)
-
-    def _command(self, command: str, start: int) -> Iterator[Token]:
-        """Tokens of a command line; words are names, so that the style sheet can tell them from output."""
-        for at, kind, value in BashLexer(**self.options).get_tokens_unprocessed(command):
-            yield start + at, Name if kind is Text else kind, value

@@ -98,10 +98,14 @@ def summary(receipt: Mapping[str, Any], transcript: str) -> str:
 
 
 def render(receipt: Mapping[str, Any], transcript: str) -> str:
-    """The receipt as HTML: closed it is one line, opened it is all but the raw answers."""
+    """The receipt as HTML: closed it is one line, opened it is all but the raw answers and the parts of its key.
+
+    The parts are mostly the same for all receipts of a page; they would be half of what it weighs.
+    """
     plain = {key: value for key, value in receipt.items() if key not in _ELSEWHERE}
     rows = [_row(key, value) for key, value in plain.items()]
-    rows += [_row(key, _mapping(receipt[key])) for key in ("versions", "parts") if key in receipt]
+    rows.append(_row("versions", _mapping(receipt["versions"])))
+    rows.append(_row("parts", f"{len(receipt['parts'])}, each with its digest in the receipt's file"))
     steps = "".join(f"<li>{_step(step)}</li>" for step in receipt["steps"])
     again = f"<p>Run it on your own lab: <code>lab run {escape(receipt['snippet'])}</code></p>"
     return (
@@ -127,7 +131,8 @@ def _step(step: Mapping[str, Any]) -> str:
     command = f"<code>{escape(where)}$ {escape(step['command'])}</code>"
     return (
         f"{command} ended with status {step['status']} after {step['seconds']:.2f} s; "
-        f"digest of its raw output <code>{escape(step['raw'])}</code>"
+        # As many digits as an eye compares; all of them are in the receipt's file.
+        f"digest of its raw output <code>{escape(step['raw'][:16])}</code>"
     )
 
 

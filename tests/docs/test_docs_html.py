@@ -26,7 +26,7 @@ def test_every_page_is_built(tree: Tree, built: Path) -> None:
 
 def test_no_page_is_too_big(built: Path) -> None:
     """A page's own HTML stays below the limit."""
-    sizes = {path.name: path.stat().st_size for path in built.rglob("*.html")}
+    sizes = {str(path.relative_to(built)): path.stat().st_size for path in built.rglob("*.html")}
     assert sizes
     assert {name: size for name, size in sizes.items() if size > LIMIT} == {}
 
