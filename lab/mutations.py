@@ -99,7 +99,9 @@ def restored(table: str) -> tuple[str, ...]:
     return (f"[ ! -s {kept} ] || iptables-restore -T {table} {kept}", f"rm -f {kept} {kept}.broken")
 
 
-_SERVICES_CHAPTER = "no captured snippet lists it yet; the chapter about Services will"
+_WHOLE_LIST = (
+    "no captured snippet lists KUBE-SERVICES or the table nat whole: kube-proxy orders them anew at each start"
+)
 _SERVICE_RULE = r"-A KUBE-SERVICES -d .* -j KUBE-SVC-\w+"
 
 ROUTES = (
@@ -360,7 +362,6 @@ RULES = (
         Kind.RULE_MISSING,
         "@RULE@",
         stop=(KUBE_PROXY, FELIX),
-        uncovered=_SERVICES_CHAPTER,
     ),
     Mutation(
         "service-rule-added",
@@ -372,7 +373,7 @@ RULES = (
         Kind.RULE_ADDED,
         "-A KUBE-SERVICES .* -j RETURN",
         stop=(KUBE_PROXY, FELIX),
-        uncovered=_SERVICES_CHAPTER,
+        uncovered=_WHOLE_LIST,
     ),
     Mutation(
         "service-rules-swapped",
@@ -388,7 +389,7 @@ RULES = (
         Kind.RULE_ORDER_CHANGED,
         "KUBE-SERVICES",
         stop=(KUBE_PROXY, FELIX),
-        uncovered=_SERVICES_CHAPTER,
+        uncovered=_WHOLE_LIST,
     ),
     Mutation(
         "service-target",
@@ -400,7 +401,6 @@ RULES = (
         Kind.DNAT_TARGET_CHANGED,
         "@CHAIN@",
         stop=(KUBE_PROXY, FELIX),
-        uncovered=_SERVICES_CHAPTER,
     ),
     Mutation(
         "service-probability",
@@ -415,7 +415,6 @@ RULES = (
         Kind.PROBABILITY_CHANGED,
         "@CHAIN@ -> .*",
         stop=(KUBE_PROXY, FELIX),
-        uncovered=_SERVICES_CHAPTER,
     ),
     Mutation(
         "service-chain-missing",
@@ -428,7 +427,7 @@ RULES = (
         "@CHAIN@",
         stop=(KUBE_PROXY, FELIX),
         also=(Kind.RULE_MISSING,),
-        uncovered=_SERVICES_CHAPTER,
+        uncovered=_WHOLE_LIST,
     ),
     Mutation(
         "masquerade-missing",
@@ -440,7 +439,6 @@ RULES = (
         Kind.RULE_MISSING,
         "@RULE@",
         stop=(KUBE_PROXY, FELIX),
-        uncovered="no captured snippet lists KUBE-POSTROUTING yet; the chapter about node ports will",
     ),
     Mutation(
         "forward-policy",
