@@ -1,5 +1,6 @@
 """Snippets as cells of a real kernel: one process for all, an event loop around them, and a display of results."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,10 +25,10 @@ SNIPPET = 'from lab import cluster\n\ncluster.needs("pods")\ncluster.node("node0
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[NotebookClient]:
-    """A kernel whose `cluster` is a fake."""
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NotebookClient]:
+    """A kernel whose `cluster` is a fake, and whose turn does not depend on this checkout's lab."""
     client = NotebookClient(nbformat.v4.new_notebook(), timeout=120, coalesce_streams=True)
-    with client.setup_kernel():
+    with client.setup_kernel(env={**os.environ, "LAB_STATE": str(tmp_path_factory.mktemp("state"))}):
         _run(client, PREPARE)
         yield client
 

@@ -263,7 +263,7 @@ def test_a_tunnel_has_entries_of_its_own(box: Sandbox) -> None:
 
 def test_a_node_can_be_built_on(fake: FakeCarrier) -> None:
     """Its builder knows the namespaces that it was told, and no others."""
-    with pytest.raises(LabError, match="no host 'other'") as caught:
+    with pytest.raises(LabError, match="no host or namespace 'other'") as caught:
         Node("node01", fake).builder("pod").link("add", net_ns_fd="other")
     assert "there are: pod" in caught.value.hint
 
