@@ -96,8 +96,8 @@ RULES = (
         "packet-count",
         "packets that the filter saw beyond those asked for",
         r"\btcpdump\b",
-        r"^(\d+) packets? (?:received by filter|dropped by kernel)",
-        ("4 packets received by filter", "2 packets received by filter"),
+        r"^(\d+ packets?) (?:received by filter|dropped by kernel)",
+        ("1 packet received by filter", "2 packets received by filter"),
         ("2 packets captured", "1 packet captured"),
     ),
     Rule(
