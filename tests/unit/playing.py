@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import lab
-from lab import worlds
+from lab import vxlan, worlds
 from lab.carriers import Carrier
 from lab.carriers.sandbox import SandboxCarrier
 
@@ -20,9 +20,10 @@ Sandbox = importlib.import_module("lab.sandbox").Sandbox
 def play(path: Path, carrier: Carrier) -> str:
     """Run a snippet and return what it printed; its failure is raised."""
     printed = io.StringIO()
-    sandbox = Sandbox(SandboxCarrier(lambda: carrier))
+    cluster, sandbox = Cluster(connect=lambda: carrier), Sandbox(SandboxCarrier(lambda: carrier))
     with (
-        mock.patch.object(lab, "cluster", Cluster(connect=lambda: carrier)),
+        mock.patch.object(lab, "cluster", cluster),
+        mock.patch.object(vxlan, "cluster", cluster),
         mock.patch.object(lab, "sandbox", sandbox),
         mock.patch.object(worlds, "sandbox", sandbox),
         redirect_stdout(printed),
