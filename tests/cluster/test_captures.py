@@ -11,7 +11,7 @@ pytestmark = pytest.mark.cluster
 
 def test_the_captures_hold(lab: Lab) -> None:
     """`lab verify` on an untouched tree finds no difference."""
-    said = lab("verify")
+    said = lab("verify", timeout=2400)
     assert " 0 changed, 0 failed" in said.stderr
 
 

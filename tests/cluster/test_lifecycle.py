@@ -46,7 +46,8 @@ def _place(line: str) -> tuple[int, str, str]:
 
 @pytest.fixture(scope="module")
 def first_dumps(lab: Lab) -> dict[str, list[str]]:
-    """What every node of the first lab had. It is down afterwards: two clusters want more than two cores."""
+    """What every node of the first lab had, made anew. It is down afterwards: two clusters want more than two cores."""
+    lab("up", "--fresh", timeout=1200)
     found = {node: dump(lab, node) for node in NODES}
     lab("down")
     return found
