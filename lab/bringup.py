@@ -30,6 +30,22 @@ DISK = 400
 Report = Callable[[str], None]
 
 
+def programs(products: dict[str, Path]) -> Path:
+    """The folder that `lab shell` puts on PATH: kubectl and calicoctl for this host.
+
+    Args:
+        products: Where each step of the image build keeps what it made.
+    """
+    folder = state_dir() / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, product in (("kubectl", "kubernetes/kubernetes"), ("calicoctl", "calico/calicoctl")):
+        step, program = product.split("/")
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(products[step] / program)
+    return folder
+
+
 class Bringup:
     """One run of `lab up`: reports each step as it begins and ends."""
 
@@ -40,18 +56,7 @@ class Bringup:
         steps = {step.name: step for step in all_steps(spec, store)}
         self.products = {name: store.path(step) for name, step in steps.items()}
         self.keys = {name: steps[name].key for name in ("kernel", "disk")} | {"recipe": _recipe()}
-        self.products["programs"] = self._programs()
-
-    def _programs(self) -> Path:
-        """The folder that `lab shell` puts on PATH: kubectl and calicoctl for this host."""
-        folder = self.folder / "bin"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, product in (("kubectl", "kubernetes/kubernetes"), ("calicoctl", "calico/calicoctl")):
-            step, program = product.split("/")
-            link = folder / name
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.products[step] / program)
-        return folder
+        self.products["programs"] = programs(self.products)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:

@@ -5,11 +5,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from lab.carriers import Live
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -149,7 +152,10 @@ def versions(sbom: bool, everything: bool) -> None:
 @main.command()
 @click.option("--fresh", is_flag=True, help="Make the cluster anew instead of booting its baked disks.")
 @click.option("--workers", type=int, help="How many workers; two are described in lab/cluster.yaml.")
-def up(fresh: bool, workers: int | None) -> None:
+@click.option(
+    "--carrier", help="What carries the nodes: `uml`, kernels in user mode. Without it, the one of last time."
+)
+def up(fresh: bool, workers: int | None, carrier: str | None) -> None:
     """Start the cluster and wait until it is truly ready.
 
     The first start makes the cluster with kubeadm and bakes its disks; later ones boot those.
@@ -157,32 +163,40 @@ def up(fresh: bool, workers: int | None) -> None:
     """
     say("looking at this host ...")
     from lab import build as making
+    from lab import carriers, lifecycle
     from lab import doctor as examination
-    from lab import lifecycle
 
+    _choose(carrier)
+    name = carriers.chosen()
+    chosen = carriers.lifecycle(name)
     examination.require(build=bool(making.missing()))
     with lifecycle.exclusive():
+        before = carriers.remembered()["carrier"]
+        if before != name:
+            say(f"ending the lab on {before}, to make one on {name}")
+            carriers.lifecycle(before).down(say)
         making.build(say)
-        lifecycle.up(say, fresh=fresh, workers=workers)
+        chosen.up(say, fresh=fresh, workers=workers)
 
 
 @main.command()
 @click.option("--delete", is_flag=True, help="Also remove disks, keys and logs of this checkout's lab.")
 def down(delete: bool) -> None:
     """End the cluster: no process, namespace, mount or socket of it stays."""
-    from lab import lifecycle
+    from lab import carriers, lifecycle
 
+    chosen = carriers.lifecycle(carriers.chosen())
     with lifecycle.exclusive():
-        (lifecycle.delete if delete else lifecycle.down)(say)
+        (chosen.delete if delete else chosen.down)(say)
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Show nodes, versions, carrier, age and memory."""
-    from lab import lifecycle
+    from lab import carriers
 
-    state = lifecycle.status()
+    state = carriers.lifecycle(carriers.chosen()).status()
     if as_json:
         click.echo(json.dumps(state, indent=1))
         return
@@ -265,20 +279,21 @@ def notebook(chapter: str | None, port: int | None) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on showing what comes.")
 def logs(node: str, unit: str | None, follow: bool) -> None:
     """Show the log of NODE, or of one UNIT on it (kubelet, containerd, ssh)."""
-    from lab.carriers.uml import UmlCarrier, load_state
-    from lab.paths import state_dir
+    from lab import lifecycle
     from lab.spec import load_spec
 
-    state = load_state()
-    if state is None or not state.alive() or not state.kernel_alive(node):
-        spec = load_spec()
-        spec.node(node)
-        console = state_dir() / "logs" / f"{node}.console.log"
-        if not console.exists():
-            raise LabError(f"{node} does not run and left no log", hint="start the lab: lab up")
+    try:
+        carrier = _carrier()
+    except LabError:
+        load_spec().node(node)
+        console = lifecycle.console(node)
+        if console is None:
+            raise LabError(f"{node} does not run and left no log", hint="start the lab: lab up") from None
         click.echo(console.read_text(errors="replace"), nl=False)
         return
-    carrier = UmlCarrier(load_spec().with_workers(state.workers), state)
+    if not carrier.alive(node) and (console := carrier.log(node)) is not None:
+        click.echo(console.read_text(errors="replace"), nl=False)
+        return
     words = ["journalctl", "--no-pager", *(["-u", unit] if unit else []), *(["-f"] if follow else [])]
     _become([*carrier.ssh_command(node), *words])
 
@@ -444,10 +459,11 @@ def _conclude(report: Any, *, changed_is_failure: bool = False) -> None:
         sys.exit(1)
 
 
-def _carrier() -> Any:
-    from lab.carriers.uml import UmlCarrier
+def _carrier() -> "Live":
+    """The carrier of the nodes that are up."""
+    from lab import carriers
 
-    return UmlCarrier.running()
+    return carriers.lifecycle(carriers.chosen()).running()
 
 
 def _become(command: list[str]) -> NoReturn:

@@ -22,7 +22,7 @@ from lab.errors import LabError
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
-    from lab.carriers.uml import UmlCarrier
+    from lab.carriers import Live
 
 SHUTDOWN = 60.0
 """Seconds that a kernel has at its end, to remove what its snippets needed in the cluster."""
@@ -77,7 +77,7 @@ def listen(port: int = 0) -> socket.socket:
     return door
 
 
-def serve(carrier: "UmlCarrier", folder: Path, first: str, door: socket.socket, say: Callable[[str], None]) -> None:
+def serve(carrier: "Live", folder: Path, first: str, door: socket.socket, say: Callable[[str], None]) -> None:
     """Run JupyterLab until Ctrl-C; then its kernels end and remove what their snippets needed.
 
     Args:

@@ -48,6 +48,15 @@ def exclusive() -> Iterator[None]:
         lock.release()
 
 
+def running() -> UmlCarrier:
+    """The carrier of this checkout's lab.
+
+    Raises:
+        LabError: No lab is up.
+    """
+    return UmlCarrier.running()
+
+
 def up(say: Report, *, fresh: bool = False, workers: int | None = None) -> UmlCarrier:
     """Bring this checkout's lab up, or back to health.
 
@@ -159,6 +168,12 @@ def status() -> dict[str, Any]:
         "memory_mib": sum(int(str(node["memory_mib"])) for node in nodes),
         "versions": versions,
     }
+
+
+def console(node: str) -> Path | None:
+    """What a node's kernel printed last, whether it runs or not; None when it never ran here."""
+    path = state_dir() / "logs" / f"{node}.console.log"
+    return path if path.exists() else None
 
 
 def memory_of(state: State) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.carriers.uml import UmlCarrier
+from lab.carriers import Live
 from lab.errors import LabError
 
 Products = dict[str, Path]
@@ -27,10 +27,10 @@ class Condition:
 
     text: str
     limit: float
-    check: Callable[[UmlCarrier, Products], str]
+    check: Callable[[Live, Products], str]
 
 
-def kubectl(carrier: UmlCarrier, products: Products, *words: str, timeout: float = 20.0) -> str:
+def kubectl(carrier: Live, products: Products, *words: str, timeout: float = 20.0) -> str:
     """Run this host's kubectl in the lab's network.
 
     Raises:
@@ -46,7 +46,7 @@ def kubectl(carrier: UmlCarrier, products: Products, *words: str, timeout: float
     return done.stdout
 
 
-def _items(carrier: UmlCarrier, products: Products, *words: str) -> list[dict[str, Any]]:
+def _items(carrier: Live, products: Products, *words: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = json.loads(kubectl(carrier, products, *words, "-o", "json"))["items"]
     return items
 
@@ -56,7 +56,7 @@ def _true(item: dict[str, Any], kind: str) -> bool:
     return any(each["type"] == kind and each["status"] == "True" for each in conditions)
 
 
-def _nodes_ready(carrier: UmlCarrier, products: Products) -> str:
+def _nodes_ready(carrier: Live, products: Products) -> str:
     nodes = {item["metadata"]["name"]: item for item in _items(carrier, products, "get", "nodes")}
     waiting = []
     for node in carrier.spec.nodes:
@@ -68,7 +68,7 @@ def _nodes_ready(carrier: UmlCarrier, products: Products) -> str:
     return "\n".join(waiting)
 
 
-def _pods_ready(carrier: UmlCarrier, products: Products) -> str:
+def _pods_ready(carrier: Live, products: Products) -> str:
     pods = _items(carrier, products, "get", "pods", "--namespace", "kube-system")
     wanted = 4 + 2 * len(carrier.spec.nodes) + 2
     waiting = [
@@ -81,7 +81,7 @@ def _pods_ready(carrier: UmlCarrier, products: Products) -> str:
     return "\n".join(waiting)
 
 
-def _bgp_established(carrier: UmlCarrier, products: Products) -> str:
+def _bgp_established(carrier: Live, products: Products) -> str:
     waiting = []
     peers = len(carrier.spec.nodes) - 1
     for node in carrier.spec.nodes:
@@ -92,7 +92,7 @@ def _bgp_established(carrier: UmlCarrier, products: Products) -> str:
     return "\n".join(waiting)
 
 
-def _dns_answers(carrier: UmlCarrier, products: Products) -> str:
+def _dns_answers(carrier: Live, products: Products) -> str:
     """Ask from inside a pod's network namespace: the one of Calico's controllers."""
     networks = carrier.spec.networks
     name = f"kubernetes.default.svc.{networks.domain}"
@@ -102,7 +102,7 @@ def _dns_answers(carrier: UmlCarrier, products: Products) -> str:
     return "" if said.status == 0 and said.stdout.strip() else f"dig said: {said.stdout}{said.stderr}"
 
 
-def _service_answers(carrier: UmlCarrier, products: Products) -> str:
+def _service_answers(carrier: Live, products: Products) -> str:
     """Every node reaches the API server by its ClusterIP, the first address of the Service network."""
     address = ipaddress.ip_network(carrier.spec.networks.services)[1]
     waiting = []
@@ -122,7 +122,7 @@ CONDITIONS = (
 )
 
 
-def wait(carrier: UmlCarrier, condition: Condition, products: Products) -> None:
+def wait(carrier: Live, condition: Condition, products: Products) -> None:
     """Wait until a condition holds.
 
     Raises:
@@ -136,9 +136,9 @@ def wait(carrier: UmlCarrier, condition: Condition, products: Products) -> None:
             state = str(error)
         if not state:
             return
-        dead = [node.name for node in carrier.spec.nodes if not carrier.state.kernel_alive(node.name)]
+        dead = [node.name for node in carrier.spec.nodes if not carrier.alive(node.name)]
         if dead:
-            raise LabError(f"{', '.join(dead)}: the kernel ended while waiting: {condition.text}", detail=state)
+            raise LabError(f"{', '.join(dead)}: the node ended while waiting: {condition.text}", detail=state)
         if time.monotonic() > deadline:
             raise LabError(
                 f"not ready: {condition.text}: not within {condition.limit:.0f} s", detail=state,

@@ -1,12 +1,19 @@
 """What carries the nodes, behind one small interface."""
 
+import importlib
+import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lab.capture import Recorded
 from lab.errors import LabError
+from lab.paths import state_dir
+
+if TYPE_CHECKING:
+    from lab.spec import Spec
 
 CARRIERS = {
     "uml": "three kernels in user mode, started by `lab up`",
@@ -74,13 +81,108 @@ class Carrier(Protocol):
         """Versions of what the nodes run, by component, for the receipt."""
 
 
+class Live(Carrier, Protocol):
+    """A carrier whose nodes are there: they can be logged in to, and their API server be asked.
+
+    Attributes:
+        spec: The nodes that run now, with their addresses.
+        folder: Where this checkout's lab keeps its keys and logs.
+    """
+
+    spec: "Spec"
+    folder: Path
+
+    def inside(self, command: Sequence[str | Path]) -> list[str]:
+        """The same command, run where the nodes' addresses answer."""
+
+    def alive(self, node: str) -> bool:
+        """Whether a node runs, as far as its carrier can see."""
+
+    def log(self, node: str) -> Path | None:
+        """The file with a node's last words for one that does not run; None when its carrier keeps none."""
+
+
+class Lifecycle(Protocol):
+    """How one carrier's nodes begin and end: a module of this package or of `lab`."""
+
+    def up(self, say: Callable[[str], None], **options: Any) -> Live:
+        """Start the nodes and wait until the cluster is truly ready; what is up already is kept or mended."""
+
+    def down(self, say: Callable[[str], None]) -> None:
+        """End what `up` began."""
+
+    def delete(self, say: Callable[[str], None]) -> None:
+        """End it, and remove all that this checkout keeps of it."""
+
+    def status(self) -> dict[str, Any]:
+        """What `lab status` tells."""
+
+    def running(self) -> Live:
+        """The carrier of what is up.
+
+        Raises:
+            LabError: Nothing is.
+        """
+
+
+LIFECYCLES = {"uml": "lab.lifecycle"}
+"""The module that begins and ends the nodes of each carrier that has some."""
+
+
+def lifecycle(name: str) -> Lifecycle:
+    """How the nodes of a carrier begin and end.
+
+    Raises:
+        LabError: It has no nodes that could.
+    """
+    if name not in LIFECYCLES:
+        raise LabError(
+            f"the carrier {name!r} has no nodes to start or to ask",
+            hint=f"carriers that have: {', '.join(LIFECYCLES)}",
+        )
+    return cast(Lifecycle, importlib.import_module(LIFECYCLES[name]))
+
+
+def remember(name: str, **options: Any) -> None:
+    """Keep which carrier `lab up` took, so that every later command takes it too.
+
+    Args:
+        name: Of the carrier.
+        options: What it was told, for its own module to read.
+    """
+    path = _choice()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    work = path.with_suffix(".new")
+    with open(os.open(work, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+        json.dump({"carrier": name, **options}, stream, indent=1)
+    work.replace(path)
+
+
+def remembered() -> dict[str, Any]:
+    """The carrier that `lab up` took last and what it was told; the embedded one when nothing is kept."""
+    try:
+        kept: dict[str, Any] = json.loads(_choice().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = {}
+    return {"carrier": "uml"} | kept
+
+
+def forget() -> None:
+    """The next command takes the embedded carrier again."""
+    _choice().unlink(missing_ok=True)
+
+
+def _choice() -> Path:
+    return state_dir() / "carrier.json"
+
+
 def chosen() -> str:
-    """The name of the carrier that LAB_CARRIER asks for.
+    """The name of the carrier that LAB_CARRIER asks for, else of the one that `lab up` took last.
 
     Raises:
         LabError: There is none of that name.
     """
-    name = os.environ.get("LAB_CARRIER") or "uml"
+    name = os.environ.get("LAB_CARRIER") or remembered()["carrier"]
     if name not in CARRIERS:
         known = "\n".join(f"{known}: {what}" for known, what in CARRIERS.items())
         raise LabError(
@@ -105,6 +207,4 @@ def connect() -> Carrier:
         from lab.carriers.here import HereCarrier
 
         return HereCarrier.ready()
-    from lab.carriers.uml import UmlCarrier
-
-    return UmlCarrier.running()
+    return lifecycle(chosen()).running()

@@ -234,6 +234,15 @@ class UmlCarrier:
         """What a node's kernel and its init printed."""
         return self.folder / "logs" / f"{node}.console.log"
 
+    def alive(self, node: str) -> bool:
+        """Whether a node's kernel runs."""
+        return self.state.kernel_alive(node)
+
+    def log(self, node: str) -> Path | None:
+        """A node's console, once it was started."""
+        path = self.console(node)
+        return path if path.exists() else None
+
     def boot(self, node: str, *, kernel: Path, base: Path) -> None:
         """Start a node's kernel; returns at once."""
         spec = self.spec.node(node)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lab import doctor
+from lab import carriers, doctor
 from lab.carriers import uml
 from lab.cli import main
 
@@ -176,3 +176,25 @@ def test_another_recipe_is_another_cluster(tmp_path: Path, monkeypatch: pytest.M
     with (tmp_path / "lab/provision/worker.sh").open("a") as script:
         script.write("true\n")
     assert bringup._recipe() != before
+
+
+def test_the_carrier_of_the_last_up_is_taken_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What `lab up` took is kept, for its owner alone; LAB_CARRIER goes before it; `forget` ends it."""
+    monkeypatch.setenv("LAB_STATE", str(tmp_path))
+    assert carriers.chosen() == "uml"
+    carriers.remember("replay", kubeconfig="/a/file")
+    assert carriers.chosen() == "replay"
+    assert carriers.remembered() == {"carrier": "replay", "kubeconfig": "/a/file"}
+    assert (tmp_path / "carrier.json").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("LAB_CARRIER", "here")
+    assert carriers.chosen() == "here"
+    monkeypatch.delenv("LAB_CARRIER")
+    carriers.forget()
+    assert carriers.chosen() == "uml"
+
+
+def test_a_carrier_without_nodes_cannot_be_started() -> None:
+    """The captures and this machine are no cluster that could go up."""
+    result = run("up", "--carrier", "replay")
+    assert result.exit_code == 1
+    assert "the carrier 'replay' has no nodes" in result.output and "carriers that have: uml" in result.output
