@@ -91,14 +91,16 @@ def complete_mode(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 @main.command()
 @click.option("--packages", is_flag=True, help="Print only the names of missing Debian packages, for a script.")
-def doctor(packages: bool) -> None:
+@click.option("--carrier", help="Also look for what the carrier `vagrant` needs.")
+def doctor(packages: bool, carrier: str | None) -> None:
     """Say what this host lacks, and the exact command that repairs it."""
     from lab import doctor as examination
 
+    machines = carrier == "vagrant"
     if packages:
-        click.echo(" ".join(examination.packages(build=True)))
+        click.echo(" ".join(examination.packages(build=True, machines=machines)))
         return
-    findings = examination.examine()
+    findings = examination.examine(machines=machines)
     for finding in findings:
         click.echo(f"{finding.what}\n  repair: {finding.repair}")
     if findings:
@@ -131,6 +133,23 @@ def build(check: bool, target: Path | None, source: Path | None) -> None:
 
 
 @main.command()
+@click.option("--files", "only_files", is_flag=True, help="Only lay down what the nodes are given.")
+@click.option("--other", is_flag=True, help="For another Debian 13 box: lay down the programs and the images too.")
+def box(only_files: bool, other: bool) -> None:
+    """Make the box that `vagrant up` starts its virtual machines from, and lay down what each node is given.
+
+    The box is a Debian with the programs and the images inside; it is kept beside the other products.
+    """
+    from lab import lifecycle
+    from lab.vagrant import files
+    from lab.vagrant import lifecycle as machines
+
+    with lifecycle.exclusive():
+        machines.prepare(say, with_box=not only_files and not other, with_products=other)
+    say(f"laid down in {files.folder()}; start the machines with: vagrant up")
+
+
+@main.command()
 @click.option("--sbom", is_flag=True, help="Print a software bill of materials (SPDX 2.3, JSON).")
 @click.option("--all", "everything", is_flag=True, help="Also list the Debian packages.")
 def versions(sbom: bool, everything: bool) -> None:
@@ -153,7 +172,8 @@ def versions(sbom: bool, everything: bool) -> None:
 @click.option("--fresh", is_flag=True, help="Make the cluster anew instead of booting its baked disks.")
 @click.option("--workers", type=int, help="How many workers; two are described in lab/cluster.yaml.")
 @click.option(
-    "--carrier", help="What carries the nodes: `uml`, kernels in user mode. Without it, the one of last time."
+    "--carrier",
+    help="What carries the nodes: `uml`, kernels in user mode; or `vagrant`. Without it, the one of last time.",
 )
 def up(fresh: bool, workers: int | None, carrier: str | None) -> None:
     """Start the cluster and wait until it is truly ready.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CARRIERS = {
     "uml": "three kernels in user mode, started by `lab up`",
+    "vagrant": "three virtual machines, started by `lab up --carrier vagrant`",
     "replay": "no nodes: the captures answer",
     "here": "no nodes: this machine, for the chapters that build their own network",
 }
@@ -125,7 +126,7 @@ class Lifecycle(Protocol):
         """
 
 
-LIFECYCLES = {"uml": "lab.lifecycle"}
+LIFECYCLES = {"uml": "lab.lifecycle", "vagrant": "lab.vagrant.lifecycle"}
 """The module that begins and ends the nodes of each carrier that has some."""
 
 
