@@ -125,7 +125,7 @@ def machines(spec: Spec, bringup: Bringup, say: Report) -> VagrantCarrier:
     with _step(say, f"vagrant up, {len(spec.nodes)} machines"):
         carrier.save()
         tool.run(
-            carrier.vagrant("up", "--provision-with", "files,prepare,node"), what="vagrant up",
+            carrier.vagrant("up", "--provision-with", "files,prepare"), what="vagrant up",
             log=files.folder() / "logs/vagrant.log", limit=MACHINES_LIMIT, say=say,
         )  # fmt: skip
         carrier.save()

@@ -26,7 +26,9 @@ class Tell < Vagrant.plugin("2", :command)
   def told(name, provider)
     vm = @env.machine(name, provider).config.vm
     settings = vm.get_provider_config(provider)
-    scripts = vm.provisioners.map { |step| [step.name, step.type == :shell ? step.config.path : step.config.source] }
+    scripts = vm.provisioners.map do |step|
+      [step.name, step.type == :shell ? step.config.path : step.config.source, step.run]
+    end
     folders = vm.synced_folders.reject { |_, folder| folder[:disabled] }.keys
     {box: vm.box, url: vm.box_url, networks: vm.networks, scripts: scripts, folders: folders,
      memory: settings.memory, cpus: settings.cpus, primary: @env.primary_machine_name == name}
@@ -95,8 +97,8 @@ def test_the_private_network_is_the_only_one_that_is_asked_for(machines: dict[st
 
 def test_the_shell_that_provisions_them_is_the_one_of_the_other_carrier(machines: dict[str, Any]) -> None:
     for name, found in machines.items():
-        assert [step for step, _ in found["scripts"]] == ["files", "prepare", "node", "cluster"]
-        scripts = dict(found["scripts"])
+        assert [step[0] for step in found["scripts"]] == ["files", "prepare", "node", "cluster"]
+        scripts = {step: path for step, path, _ in found["scripts"]}
         assert Path(scripts["node"]) == PROVISION / "node.sh"
         assert Path(scripts["files"]).name == f"{name}.tar"
         for path in (scripts["prepare"], scripts["cluster"]):
@@ -110,12 +112,16 @@ def test_with_our_box_nothing_is_synchronised(tmp_path: Path) -> None:
     (files_of / "box.json").write_text(json.dumps(catalogue))
     for found in told(tmp_path).values():
         assert (found["box"], found["folders"]) == ("living-book-0123", [])
+        assert ["node", str(PROVISION / "node.sh"), "never"] in found["scripts"], (
+            "the box was provisioned when it was made"
+        )
         assert found["url"] == [f"file://{files_of}/box.json"]
 
 
 def test_another_box_gets_the_products_and_downloads_nothing_of_ours(tmp_path: Path) -> None:
     for found in told(tmp_path, LAB_BOX="somebody/debian-13").values():
         assert (found["box"], found["url"]) == ("somebody/debian-13", None)
+        assert ["node", str(PROVISION / "node.sh"), "once"] in found["scripts"]
         assert found["folders"] == ["/opt/lab/products"]
 
 
