@@ -167,7 +167,7 @@ def test_only_the_control_plane_gets_the_key_of_the_authority(tmp_path: Path, mo
         ("The box 'living-book' could not be found or\ncould not be accessed", "there is no box", "lab box"),
         ("this box is Debian GNU/Linux 12 (bookworm), and the nodes are Debian 13; name one", "not Debian 13",
          "LAB_BOX="),
-        ("Timed out while waiting for the machine to boot. This means that", "did not become reachable", "lab logs"),
+        ("Timed out while waiting for the machine to boot. This means that", "did not become reachable", "lab up"),
         ("SSH authentication failed! This is typically caused by the", "refuses Vagrant's ssh key", "--fresh"),
         ("Error while connecting to Libvirt: Call to virConnectOpen failed", "libvirt does not answer",
          "lab doctor --carrier vagrant"),
