@@ -196,14 +196,17 @@ def verify(
     """
     verdicts.check_place(json_file, junit_file)
     found: dict[str, Verdict] = {}
-    report = _each(_chosen(names), lambda carrier: _Comparing(carrier, found), jobs=jobs)
-    for name in report.failed:
-        error = report.errors.get(name, "it was not run, see the messages above")
-        if name not in found or found[name].result != verdicts.FAILED:
-            found[name] = Verdict(name, verdicts.FAILED, 0.0, error=error)
-    for file, write in ((json_file, verdicts.write_json), (junit_file, verdicts.write_junit)):
-        if file:
-            write(file, [found[name] for name in sorted(found)], seconds=report.seconds)
+    begun = time.monotonic()
+    try:
+        report = _each(_chosen(names), lambda carrier: _Comparing(carrier, found), jobs=jobs)
+        for name in report.failed:
+            error = report.errors.get(name, "it was not run, see the messages above")
+            if name not in found or found[name].result != verdicts.FAILED:
+                found[name] = Verdict(name, verdicts.FAILED, 0.0, error=error)
+    finally:  # also what was compared until an interruption is told
+        for file, write in ((json_file, verdicts.write_json), (junit_file, verdicts.write_junit)):
+            if file:
+                write(file, [found[name] for name in sorted(found)], seconds=time.monotonic() - begun)
     return report
 
 

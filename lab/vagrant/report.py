@@ -24,6 +24,7 @@ from lab.carriers.vagrant import VagrantCarrier, state_file
 from lab.errors import LabError
 from lab.lifecycle import exclusive
 from lab.paths import ROOT, state_dir
+from lab.snippets import select
 from lab.spec import Spec, load_spec
 from lab.vagrant import files, lifecycle, tool
 
@@ -65,6 +66,7 @@ class Run:
         steps: Each step that ended, and its seconds.
         state: What the cluster said of itself at the end, by the question.
         verdicts: The report of `lab verify`; empty when it did not come to it.
+        wanted: How many outputs were to be compared.
     """
 
     begun: datetime
@@ -79,13 +81,14 @@ class Run:
     state: dict[str, str] = field(default_factory=dict)
     cluster: dict[str, str] = field(default_factory=dict)
     verdicts: dict[str, Any] = field(default_factory=dict)
+    wanted: int = 0
     seconds: float = 0.0
 
     @property
     def good(self) -> bool:
         """Whether the cluster was ready, and every output the book's."""
         counts = self.verdicts.get("counts", {})
-        return bool(counts) and counts["unchanged"] == counts["all"] and not self.error
+        return bool(counts) and 0 < self.wanted == counts["unchanged"] and not self.error
 
     def hear(self, line: str) -> None:
         """Keep what a line of progress tells: that a step began, or how long it took."""
@@ -102,11 +105,15 @@ def main() -> None:
     asked.add_argument("--limit", type=int, default=LIMIT, help="minutes that it may take")
     asked.add_argument("--keep", action="store_true", help="leave the machines running afterwards")
     asked.add_argument("--keep-machines", action="store_true", help="take machines that run already")
+    asked.add_argument("--go-on", action="store_true", help="go on with a run that was interrupted, and count its time")
     options = asked.parse_args()
     run = Run(begun=datetime.now(UTC), kvm=tool.kvm(), versions=_versions_here(), limit=options.limit)
-    begin = time.monotonic()
     log = state_dir() / "vagrant-report.log"
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    spent = _recall(run, log) if options.go_on else 0.0
+    if not spent:
+        log.unlink(missing_ok=True)
+    begin = time.monotonic() - spent
 
     def say(line: str) -> None:
         run.hear(line)
@@ -120,10 +127,10 @@ def main() -> None:
 
     signal.signal(signal.SIGALRM, out_of_time)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.alarm(run.limit * 60)
+    signal.alarm(max(1, round(run.limit * 60 - spent)))
     try:
         with exclusive():
-            _cluster(run, say, keep=options.keep_machines)
+            _cluster(run, say, keep=options.keep_machines or options.go_on)
         _compare(run, say)
     except LabError as error:
         run.error = str(error)
@@ -143,11 +150,25 @@ def main() -> None:
     sys.exit(0 if run.good else 1)
 
 
+def _recall(run: Run, log: Path) -> float:
+    """Take over what an interrupted run had measured; returns the seconds from its begin until now."""
+    if not log.exists():
+        return 0.0
+    last = 0.0
+    for line in log.read_text().splitlines():
+        seconds, _, text = line.strip().partition(" ")
+        last = float(seconds)
+        run.hear(text.strip())
+    run.begun = datetime.fromtimestamp(log.stat().st_mtime - last, UTC)
+    return time.time() - run.begun.timestamp()
+
+
 def _cluster(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
     os.environ["LAB_CARRIER"] = "vagrant"
     state = load_state(state_file())
-    run.found = keep and state is not None and state.alive()
-    carrier = lifecycle.up(say, fresh=not run.found)
+    kept = keep and state is not None and state.alive()
+    run.found = kept and not run.steps
+    carrier = lifecycle.up(say, fresh=not kept)
     run.cluster = carrier.versions()
 
 
@@ -155,10 +176,15 @@ def _compare(run: Run, say: Callable[[str], None]) -> None:
     """Let the snippets run on the virtual machines, and compare with what is kept."""
     chapters = [] if run.kvm else list(CHAPTERS)
     file = state_dir() / "vagrant-verdicts.json"
+    run.wanted = len(select(chapters))
     say("lab verify ...")
     begin = time.monotonic()
-    runner.verify(chapters, jobs=4 if run.kvm else 1, json_file=file)
-    run.verdicts = json.loads(file.read_text())
+    file.unlink(missing_ok=True)
+    try:
+        runner.verify(chapters, jobs=4 if run.kvm else 1, json_file=file)
+    finally:
+        if file.exists():
+            run.verdicts = json.loads(file.read_text())
     say(f"lab verify: {time.monotonic() - begin:.1f} s")
 
 
@@ -244,7 +270,9 @@ def page(run: Run, spec: Spec) -> str:
 def _sentence(run: Run) -> str:
     counts = run.verdicts.get("counts")
     if counts:
-        verdict = f"{counts['unchanged']} of {counts['all']} outputs were the book's"
+        verdict = f"{counts['unchanged']} of {counts['all']} outputs that were compared were the book's"
+        if counts["all"] < run.wanted:
+            verdict += f", {run.wanted - counts['all']} more could not be compared within the limit"
         return f"The whole cluster came up on {len(load_spec().nodes)} virtual machines and was ready; {verdict}."
     if run.unfinished:
         return f"The run did not come to a ready cluster: it ended at the step “{run.unfinished}”."

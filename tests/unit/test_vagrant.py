@@ -388,10 +388,25 @@ def test_a_run_that_did_not_end_says_how_far_it_came() -> None:
 
 def test_a_run_is_good_when_every_output_is_the_books() -> None:
     snippets = [{"snippet": "pod_to_pod/mtu", "result": "unchanged", "findings": [], "difference": "", "error": ""}]
-    run = ran(verdicts={"counts": {"all": 1, "unchanged": 1, "changed": 0, "failed": 0}, "snippets": snippets})
+    counts = {"all": 1, "unchanged": 1, "changed": 0, "failed": 0}
+    run = ran(verdicts={"counts": counts, "snippets": snippets}, wanted=1)
     assert run.good
     text = report.page(run, SPEC)
-    assert "1 of 1 outputs were the book's" in text and "`pod_to_pod/mtu`" in text
+    assert "1 of 1 outputs that were compared were the book's" in text and "`pod_to_pod/mtu`" in text
+    run = ran(verdicts={"counts": counts, "snippets": snippets}, wanted=3)
+    assert not run.good
+    assert "2 more could not be compared within the limit" in report.page(run, SPEC)
+
+
+def test_a_run_goes_on_with_what_an_interrupted_one_had_measured(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        "    1.5 vagrant up, 3 machines ...\n   90.0 vagrant up, 3 machines: 88.5 s\n   95.0 kubeadm init ...\n"
+    )
+    run = ran()
+    assert 95 <= report._recall(run, log) < 155
+    assert run.steps == [("vagrant up, 3 machines", 88.5)] and run.unfinished == "kubeadm init"
+    assert report._recall(ran(), tmp_path / "none") == 0
 
 
 def test_an_output_that_differs_is_shown_with_its_meaning() -> None:
