@@ -317,11 +317,11 @@ def proxy_mode(mode: str | None) -> None:
     The outputs of the book are of iptables: go back with `lab proxy-mode iptables`.
     """
     from lab import proxy_mode as modes
-    from lab import runner
+    from lab.turn import turn
 
     if mode is not None:
         modes.check(mode)
-        with runner._alone():
+        with turn():
             modes.Switch(_carrier(), say).to(mode)
         return
     for node, found in modes.Switch(_carrier()).modes().items():

@@ -94,9 +94,9 @@ class Cluster:
         self._turn.close()
         shell = notebook_shell()
         if shell is not None:
-            from lab import runner
+            from lab.turn import turn
 
-            self._turn.enter_context(runner._alone())
+            self._turn.enter_context(turn())
             if self._make_room not in shell.events.callbacks["pre_run_cell"]:
                 shell.events.register("pre_run_cell", self._make_room)
         self._applied = scenario
@@ -306,12 +306,12 @@ def carrier_option(words: list[str]) -> str | None:
 
 def _take_turn() -> None:
     """Keep `lab run, update and verify` and other snippets out until this process ends."""
-    from lab import runner
+    from lab.turn import turn
 
-    turn = ExitStack()
-    turn.enter_context(runner._alone())
+    taken = ExitStack()
+    taken.enter_context(turn())
     # What is registered later, the removal of a scenario, happens before.
-    atexit.register(turn.close)
+    atexit.register(taken.close)
 
 
 def main_snippet() -> Path | None:

@@ -3,8 +3,7 @@
 import difflib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from lab import carriers, drift, freshness, noise, pages, paths, receipt, scenario, verdicts
@@ -14,6 +13,7 @@ from lab.drift import Finding, Kind
 from lab.errors import LabError
 from lab.execute import Run, SnippetError, execute
 from lab.snippets import Snippet, find, select
+from lab.turn import turn
 from lab.verdicts import Verdict
 from lab.worker import Workers
 
@@ -37,7 +37,7 @@ def run(name: str) -> None:
         # Nothing stands anywhere that a scenario or another run could change.
         execute(snippet, live=True)
         return
-    with _alone():
+    with turn():
         carrier = _enter()
         needed = snippet.scenario
         if needed and scenario.present(needed, carrier):
@@ -313,7 +313,7 @@ def _chosen(names: list[str]) -> list[Snippet]:
 
 def _each(chosen: list[Snippet], work: Callable[[Carrier], Work], *, jobs: int = 1) -> Report:
     """Do the work for each snippet; a failure does not stop the others."""
-    with _alone():
+    with turn():
         carrier = _enter()
         # A few are done sooner than the client is imported in advance.
         with Workers(preload=len(chosen) > FEW) as workers:
@@ -322,26 +322,6 @@ def _each(chosen: list[Snippet], work: Callable[[Carrier], Work], *, jobs: int =
     counts = f"{len(report.changed)} changed, {len(report.unchanged)} unchanged, {len(report.failed)} failed"
     print(f"{total} snippet{'s' if total > 1 else ''}: {counts}; {report.seconds:.1f} s", flush=True)
     return report
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Only one run at a time: two would remove each other's scenarios."""
-    from filelock import FileLock, Timeout
-
-    paths.state_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(paths.state_dir() / "snippets.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LabError(
-            "snippets of this checkout are being run already",
-            hint="wait for the other `lab run, update or verify`, or end the notebook's kernel",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _enter() -> Carrier:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from fakes import FakeCarrier, Memory
 
-from lab import paths, runner
+from lab import paths
 from lab.errors import LabError
 from lab.spec import load_spec
+from lab.turn import turn
 
 # `lab.cluster` names the handle once `lab` is imported, so the module is asked for by its full name.
 cluster_module = importlib.import_module("lab.cluster")
@@ -193,7 +194,7 @@ def test_a_snippet_by_hand_takes_its_turn(write: Write, project: Path) -> None:
     """It would see, or remove, the scenario of a `lab update` that runs at the same time."""
     path = write("snippets/demo/any.py", 'from lab import cluster\ncluster.node("node01").run("ip route")\n')
     prelude = FAKE_LAB.format(tests=str(Path(__file__).parent))
-    with runner._alone():
+    with turn():
         done = run_snippet(path, project, prelude=prelude)
     assert done.stdout == "" and "are being run already" in done.stderr
     done = run_snippet(path, project, prelude=prelude)
@@ -204,7 +205,7 @@ def test_a_snippet_on_replay_needs_no_turn(write: Write, project: Path) -> None:
     """Nothing that it does can disturb anybody."""
     path = write("snippets/demo/any.py", 'from lab import cluster\ncluster.node("node01").run("ip route")\n')
     prelude = FAKE_LAB.format(tests=str(Path(__file__).parent)) + "fake.recorded = fakes.Memory([])\n"
-    with runner._alone():
+    with turn():
         assert run_snippet(path, project, prelude=prelude).returncode == 0
 
 
