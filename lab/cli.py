@@ -399,21 +399,54 @@ def verify(
 
 
 @main.command()
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_snippet)
+@click.option("--jobs", "-j", type=click.IntRange(1, 16), default=4, show_default=True, help="Scenarios side by side.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write a report for programs to FILE.")
+@click.option("--carrier", help="What answers; without it, what `lab up` took last.")
+def check(names: tuple[str, ...], jobs: int, json_file: Path | None, carrier: str | None) -> None:
+    """Compare your cluster with the book: a chapter's answers, or those of single snippets.
+
+    Each is the same, differs as expected (other addresses and names, consistently), or differs in meaning: then it is
+    said what differs, what the book says about it, what usually causes it, and the next command.
+
+    Exit status: 0 when nothing differs in meaning, 1 when something does, 2 when nothing could be compared.
+    """
+    from lab import check as checking
+    from lab import verdicts
+
+    _choose(carrier)
+    try:
+        verdicts.check_place(json_file)
+        report = checking.check(list(names), jobs=jobs)
+    except LabError as error:
+        click.echo(f"lab: {error}", err=True)
+        sys.exit(2)
+    if json_file:
+        report.write_json(json_file)
+    click.echo(f"\n{report.text()}")
+    sys.exit(report.status)
+
+
+@main.command()
 @click.argument("names", nargs=-1)
 @click.option("--list", "listed", is_flag=True, help="Only say which there are, and which snippets must see each.")
 @click.option("--sample", type=click.IntRange(min=1), help="Do only so many, drawn by lot.")
 @click.option("--seed", type=int, help="Decides the lot; without it, today's date does.")
 @click.option("--repair", "only_repair", is_flag=True, help="Only repair what a run that was killed left broken.")
-def mutate(names: tuple[str, ...], listed: bool, sample: int | None, seed: int | None, only_repair: bool) -> None:
-    """Break the running cluster on purpose, and see that `lab verify` says what is broken.
+@click.option("--by", type=click.Choice(["verify", "check"]), default="verify", help="Who must say what is broken.")
+def mutate(
+    names: tuple[str, ...], listed: bool, sample: int | None, seed: int | None, only_repair: bool, by: str
+) -> None:
+    """Break the running cluster on purpose, and see that `lab verify`, or `lab check`, says what is broken.
 
     Each of the mutations NAMES (all without names) must turn red the snippets that show what it breaks, with
     exactly the finding that names it. The cluster is repaired each time, also after Ctrl-C.
     """
     from datetime import date
 
+    from lab import check as comparing
     from lab import mutate as checking
-    from lab import mutations
+    from lab import mutations, runner
 
     if listed:
         for name, breaks, seen in checking.listing():
@@ -427,7 +460,8 @@ def mutate(names: tuple[str, ...], listed: bool, sample: int | None, seed: int |
     lot = date.today().toordinal() if seed is None else seed
     if sample:
         say(f"drawn by lot; the same again: lab mutate --sample {sample} --seed {lot}")
-    if checking.check(mutations.select(names), sample=sample, seed=lot).faults:
+    judge = comparing.judge if by == "check" else runner.judge
+    if checking.check(mutations.select(names), sample=sample, seed=lot, judge=judge).faults:
         sys.exit(1)
 
 
