@@ -20,7 +20,6 @@ from lab.snippets import Snippet, select
 from lab.verdicts import Verdict
 from lab.worker import Workers
 
-
 NOBODY = World()
 """Where there is no cluster, nobody has a name."""
 
@@ -52,7 +51,7 @@ class Seen:
     @property
     def known(self) -> Renaming:
         """What the objects of both clusters tell of their names."""
-        return identity.known(self.book, self.yours)
+        return identity.with_endpoints(identity.known(self.book, self.yours), self.old)
 
 
 class Witness:

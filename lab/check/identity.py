@@ -6,6 +6,7 @@ in the way that snippets of the book show.
 """
 
 import ipaddress
+import re
 from base64 import b32encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,11 @@ from lab.spec import Spec, load_spec
 
 BLOCKS = "pod_to_pod/block_affinities"
 """The snippet whose capture tells which block of addresses each of the book's nodes has."""
+
+_TARGET = re.compile(
+    r"-A (?P<chain>KUBE-SEP-\w+) -p (?P<protocol>\w+) .*--comment \"?(?P<name>[^\s\"]+)\"? .*"
+    r"--to-destination (?P<address>[\d.]+):(?P<port>\d+)"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,22 @@ def known(book: World, yours: World) -> Renaming:
     ranges = {text: yours.networks[name] for name, text in book.networks.items() if name in yours.networks}
     names = {text: yours.owners[name] for name, text in book.owners.items() if name in yours.owners}
     return Renaming({**ranges, **names})
+
+
+def with_endpoints(names: Renaming, transcript: str) -> Renaming:
+    """The same names, and the chains of endpoints that only the rules of the book's transcript tell.
+
+    A snippet may make a Service of its own, which stands in nobody's list of objects. The rule itself
+    then says what its chain's name is computed from.
+    """
+    found = {
+        match["chain"]: chain(
+            "SEP", match["name"], match["protocol"], f"{names.apply(match['address'])}:{match['port']}"
+        )
+        for match in _TARGET.finditer(transcript)
+        if match["chain"] == chain("SEP", match["name"], match["protocol"], f"{match['address']}:{match['port']}")
+    }
+    return Renaming({**found, **names.names})
 
 
 def allows(book: World, yours: World, sort: str, old: str, new: str) -> bool:
@@ -96,7 +118,7 @@ def of_book(scenarios: Iterable[str | None]) -> World:
         LabError: A scenario cannot be read.
     """
     objects = [item for name in dict.fromkeys(scenarios) if name for item in scenario.load(name).objects]
-    return _world(load_spec(), objects, _blocks_of_book())
+    return world(load_spec(), objects, blocks_of_book())
 
 
 def of_cluster(carrier: Carrier) -> World:
@@ -120,10 +142,11 @@ def of_cluster(carrier: Carrier) -> World:
     finally:
         api.close()
     blocks = [(item["spec"]["node"], item["spec"]["cidr"]) for item in affinities]
-    return _world(getattr(carrier, "spec", None) or load_spec(), objects, blocks)
+    return world(getattr(carrier, "spec", None) or load_spec(), objects, blocks)
 
 
-def _blocks_of_book() -> list[tuple[str, str]]:
+def blocks_of_book() -> list[tuple[str, str]]:
+    """Each of the book's nodes with its block of addresses; none before that was captured."""
     try:
         transcript, _ = receipt.load(find(BLOCKS))
     except LabError:
@@ -132,7 +155,8 @@ def _blocks_of_book() -> list[tuple[str, str]]:
     return [(entry.subject, entry.fields["CIDR"]) for entry in entries]
 
 
-def _world(spec: Spec, objects: list[Object], blocks: list[tuple[str, str]]) -> World:
+def world(spec: Spec, objects: list[Object], blocks: list[tuple[str, str]]) -> World:
+    """The names that follow from a description, from objects, and from the block of each node."""
     networks = {
         "the nodes' network": spec.networks.nodes,
         "the pods' network": spec.networks.pods,
