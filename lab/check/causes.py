@@ -15,8 +15,8 @@ class Cause:
     Attributes:
         kinds: The findings that it explains.
         why: What usually causes them, a sentence or two.
-        look: The next command. `{host}` stands for the finding's node, `{subject}` for what it names, `{again}`
-            for the question that was answered differently.
+        look: The next command. `{host}` stands for the finding's node, `{subject}` for what it names, `{command}`
+            for what was asked, and `{again}` for the line that asks it again by hand.
         subject: A pattern that the whole subject must have.
         said: A pattern that the old value, the new one or the command must contain.
     """
@@ -189,7 +189,7 @@ CAUSES = (
     Cause(
         (Kind.CLAIM_BROKEN,),
         "What the page says does not hold in this cluster: its mode, its plugin or its state is another one.",
-        "lab run {subject}",
+        "lab run {command}",
     ),
 )
 
@@ -209,8 +209,9 @@ def explained(finding: Finding) -> tuple[str, str]:
     cause = cause_of(finding)
     host, _, pod = finding.node.partition("/")
     # A finding about what an assertion says has no node; the control plane sees the most.
-    nodes = {"host": host or load_spec().control_plane.name, "subject": shlex.quote(finding.subject)}
-    return cause.why, cause.look.format(**nodes, again=_again(host, pod, finding.command))
+    host = host or load_spec().control_plane.name
+    words = {"host": host, "subject": shlex.quote(finding.subject), "command": finding.command}
+    return cause.why, cause.look.format(**words, again=_again(host, pod, finding.command))
 
 
 def _again(host: str, pod: str, command: str) -> str:

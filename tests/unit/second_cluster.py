@@ -52,6 +52,12 @@ def second_spec() -> Spec:
 
 
 @cache
+def book_world(name: str | None) -> World:
+    """The book's names while a scenario stands; read once for all tests."""
+    return identity.of_book([name])
+
+
+@cache
 def second_world(name: str | None) -> World:
     """The names of the second cluster while a scenario stands in it."""
     objects = json.loads(moved(json.dumps([*scenario.load(name).objects]))) if name else []

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from fakes import FakeApi, FakeCarrier
-from second_cluster import second_world, transcripts
+from second_cluster import book_world, second_world, transcripts
 
 from lab import scenario
 from lab.check import identity
@@ -22,7 +22,7 @@ SHOWING = [name for name, text in OUTS.items() if COMPUTED.search(text) and name
 @pytest.mark.parametrize("name", SHOWING)
 def test_every_computed_name_of_the_book_is_explained(name: str) -> None:
     """All links and chains that a capture shows are those of its scenario's pods and Services."""
-    world = identity.of_book([find(name).scenario])
+    world = book_world(find(name).scenario)
     assert set(COMPUTED.findall(OUTS[name])) <= world.cables | world.chains
 
 
@@ -34,7 +34,7 @@ def test_names_are_computed_as_the_book_shows() -> None:
 
 
 def test_the_same_cluster_has_the_same_names() -> None:
-    book = identity.of_book(["web"])
+    book = book_world("web")
     names = identity.known(book, book)
     assert names.changes == {} and names.clashes() == []
     assert {"172.16.196.160", "10.96.0.80", "192.168.56.11", "172.16.140.64/26", "node02"} <= names.names.keys()
@@ -42,7 +42,7 @@ def test_the_same_cluster_has_the_same_names() -> None:
 
 def test_objects_of_two_clusters_meet_by_what_they_are() -> None:
     """A pod's address, its node's block, a Service's chain; the link stays, as it comes from the pod's name."""
-    names = identity.known(identity.of_book(["web"]), second_world("web"))
+    names = identity.known(book_world("web"), second_world("web"))
     assert names.clashes() == []
     assert names.changes["172.16.140.80"] == "10.244.9.80"
     assert names.changes["172.16.196.128/26"] == "10.244.7.128/26"
@@ -83,7 +83,7 @@ def test_a_rule_tells_what_its_chain_is_computed_from() -> None:
 )  # fmt: skip
 def test_the_law(sort: str, old: str, new: str, may: bool) -> None:
     """An address stays in its block, a link is some pod's, a chain some Service's; constants stay."""
-    assert identity.allows(identity.of_book(["web"]), second_world("web"), sort, old, new) is may
+    assert identity.allows(book_world("web"), second_world("web"), sort, old, new) is may
 
 
 class WideApi(FakeApi):
@@ -122,7 +122,7 @@ def test_a_running_cluster_is_read_from_its_objects(monkeypatch: pytest.MonkeyPa
     assert api.closed
     assert world.owners["pod default/web-1: address"] == "172.16.140.99"
     assert world.networks["worker 1: block"] == "172.16.196.128/26" and "worker 2: block" not in world.networks
-    assert identity.known(identity.of_book(["web"]), world).changes["172.16.140.80"] == "172.16.140.99"
+    assert identity.known(book_world("web"), world).changes["172.16.140.80"] == "172.16.140.99"
 
 
 def test_a_cluster_without_blocks_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch, fake: FakeCarrier) -> None:
