@@ -169,7 +169,7 @@ def world(spec: Spec, objects: list[Object], blocks: list[tuple[str, str]]) -> W
         owners |= {f"{who}: name": node.name, f"{who}: address": node.address, f"{who}: MAC": node.mac}
         # A node with several blocks has none that is the book's one.
         networks |= {f"{who}: block": cidr for name, cidr in blocks if name == node.name and counts[name] == 1}
-    pods = [item for item in objects if item["kind"] == "Pod" and not item["spec"].get("hostNetwork")]
+    pods = [item for item in objects if item["kind"] == "Pod" and _has_own_address(item)]
     cables = {_title(pod): cable(*_place(pod)) for pod in pods}
     chains = dict(_chains(objects))
     owners |= {f"pod {name}: address": address for pod in pods for name, address in [(_title(pod), _address(pod))]}
@@ -208,6 +208,12 @@ def _endpoints(service: Object, port: Object, objects: list[Object]) -> Iterator
         if item["kind"] == "EndpointSlice" and named and not selector:
             addresses = [address for endpoint in item.get("endpoints") or [] for address in endpoint["addresses"]]
             yield from ((str(place), f"{address}:{number}") for place, address in enumerate(sorted(addresses), 1))
+
+
+def _has_own_address(pod: Object) -> bool:
+    """Whether its address is its own: not its node's, and not one that it had before it ended."""
+    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return not ended and not pod["spec"].get("hostNetwork")
 
 
 def _place(item: Object) -> tuple[str, str]:

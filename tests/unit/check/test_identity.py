@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from fakes import FakeApi, FakeCarrier
+from fakes import FakeApi, FakeCarrier, pod
 from second_cluster import book_world, second_world, transcripts
 
 from lab import scenario
@@ -113,14 +113,16 @@ AFFINITIES = (
 
 
 def test_a_running_cluster_is_read_from_its_objects(monkeypatch: pytest.MonkeyPatch, fake: FakeCarrier) -> None:
-    """A pod's address is the one that it has; a node with two blocks has none that is the book's."""
+    """A pod's address is the one that it has, not one that it had; a node with two blocks has none of the book's."""
     items = [{**item, "status": {"podIP": "172.16.140.99"}} if item["metadata"]["name"] == "web-1" else item
              for item in scenario.load("web").objects]  # fmt: skip
-    api = WideApi(*items, blocks=AFFINITIES)
+    ended = pod("old", address="172.16.140.99", status={"phase": "Succeeded", "podIP": "172.16.140.99"})
+    api = WideApi(*items, ended, blocks=AFFINITIES)
     monkeypatch.setattr(identity, "KubernetesApi", lambda carrier: api)
     world = identity.of_cluster(fake)
     assert api.closed
     assert world.owners["pod default/web-1: address"] == "172.16.140.99"
+    assert "pod default/old: address" not in world.owners
     assert world.networks["worker 1: block"] == "172.16.196.128/26" and "worker 2: block" not in world.networks
     assert identity.known(book_world("web"), world).changes["172.16.140.80"] == "172.16.140.99"
 
