@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from lab.capture import Recorded, answer
-from lab.carriers import Carrier, attached
+from lab.carriers import Carrier, own_cluster
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def recorded_client(carrier: Carrier) -> "ApiClient":
 
     recorded = carrier.recorded
     api = api_client(carrier) if recorded is None else ApiClient(Configuration(host="http://replay"))
-    own = attached(carrier)
+    own = own_cluster(carrier)
     send: Callable[..., Any] = api.rest_client.request
 
     def request(method: str, url: str, **more: Any) -> Any:
@@ -221,7 +221,7 @@ class KubernetesApi:
         from kubernetes import dynamic
 
         carrier.enter()
-        self._own = attached(carrier)
+        self._own = own_cluster(carrier)
         self._api = api_client(carrier)
         # The client's own cache file is named after the server's address, and this
         # address outlives clusters: take a new file in a folder of our own.

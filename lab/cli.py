@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from lab.carriers import attached
+from lab.carriers import own_cluster
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def ssh(node: str, command: tuple[str, ...]) -> None:
     carrier = _carrier()
     carrier.spec.node(node)
     line = carrier.ssh_command(node)
-    if own := attached(carrier):
+    if own := own_cluster(carrier):
         _become(own.login(node, command, terminal=sys.stdin.isatty() and not command))
     terminal = ["-t"] if sys.stdin.isatty() and not command else []
     _become([*line[:-1], *terminal, line[-1], *command])
@@ -355,7 +355,7 @@ def proxy_mode(mode: str | None) -> None:
 
     if mode is not None:
         modes.check(mode)
-        own = attached(_carrier())
+        own = own_cluster(_carrier())
         if own and not own.mine:
             _not_attached(own, "its kube-proxy is left as it is", "if it is yours alone: lab up --mine")
         with runner._alone():
@@ -507,7 +507,7 @@ def _carrier() -> "Live":
 
 def _not_attached(carrier: "Live", why: str, hint: str) -> None:
     """Refuse what is not done to a cluster of the reader's own."""
-    if attached(carrier):
+    if own_cluster(carrier):
         raise LabError(f"not on a cluster of your own: {why}", hint=hint)
 
 

@@ -177,7 +177,7 @@ class Cluster:
         """The namespace that the book calls so: on a cluster of the reader's own, `default` is the lab's own."""
         from lab import carriers
 
-        own = carriers.attached(self.carrier) if namespace == "default" else None
+        own = carriers.own_cluster(self.carrier) if namespace == "default" else None
         return own.namespace if own else namespace
 
     def kubectl(self, command: str, *, status: int = 0, timeout: float = 30.0) -> CommandResult:

@@ -282,7 +282,7 @@ def judge(snippet: Snippet, *, workers: Workers | None = None, carrier: Carrier 
 
 
 def _in_the_books_words(snippet: Snippet, text: str, carrier: Carrier | None) -> str:
-    own = carriers.attached(carrier) if carrier else None
+    own = carriers.own_cluster(carrier) if carrier else None
     if own is None:
         return text
     from lab.attached.fit import names_in
@@ -355,7 +355,7 @@ _SKIPPED = "what the whole book needs and yours lacks: docs/lab/your-cluster.md"
 
 def _skipped(snippets: list[Snippet], carrier: Carrier) -> dict[str, str]:
     """The snippets that a cluster of the reader's own cannot run, each with why."""
-    own = carriers.attached(carrier)
+    own = carriers.own_cluster(carrier)
     return needs.skipped(snippets, own.lacks) if own else {}
 
 

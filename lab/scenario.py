@@ -9,7 +9,7 @@ from typing import Any
 
 from lab import paths
 from lab.api import Api, KubernetesApi, Object, title
-from lab.carriers import Carrier, attached
+from lab.carriers import Carrier, own_cluster
 from lab.errors import LabError
 from lab.scenario_state import Waiting, cluster_ips, events, host_network, pods_of, stale_routes, stale_rules, unready
 
@@ -90,7 +90,7 @@ def objects(name: str, carrier: Carrier) -> tuple[Object, ...]:
     Raises:
         LabError: There is none of that name, or it is not a list of Kubernetes objects.
     """
-    found, own = load(name).objects, attached(carrier)
+    found, own = load(name).objects, own_cluster(carrier)
     if own is None:
         return found
     from lab.attached.fit import names_in
@@ -110,7 +110,7 @@ def apply(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Api | N
     Raises:
         LabError: It did not become ready; says which object, its last state and its events.
     """
-    items, own = objects(name, carrier), attached(carrier)
+    items, own = objects(name, carrier), own_cluster(carrier)
     with _server(carrier, api) as server:
         # What an earlier run deletes must be gone first: applying would change the dying object.
         _wait(

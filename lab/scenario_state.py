@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.api import Api, Object
-from lab.carriers import Carrier, attached, spec_of
+from lab.carriers import Carrier, own_cluster, spec_of
 from lab.errors import LabError
 
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
@@ -156,9 +156,9 @@ def _missing_routes(pods: list[Object], carrier: Carrier) -> Waiting:
     if not running:
         return []
     tables = _tables(carrier)
-    own_cluster = attached(carrier)
+    attached = own_cluster(carrier)
     # Another CNI than Calico may lead to all pods of a node by one route.
-    each = own_cluster is None or "calico" not in own_cluster.lacks
+    each = attached is None or "calico" not in attached.lacks
     waiting = []
     for pod in running:
         address = ipaddress.IPv4Address(pod["status"]["podIP"])
@@ -200,8 +200,8 @@ esac"""
 
 
 def _has_kube_proxy(carrier: Carrier) -> bool:
-    own_cluster = attached(carrier)
-    return own_cluster is None or own_cluster.kube_proxy
+    own = own_cluster(carrier)
+    return own is None or own.kube_proxy
 
 
 def cluster_ips(items: Iterable[Object], api: Api) -> dict[str, Object]:

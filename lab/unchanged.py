@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lab import objects
-from lab.carriers import Carrier, attached, spec_of
+from lab.carriers import Carrier, own_cluster, spec_of
 from lab.carriers.here import GROUND
 from lab.errors import LabError
 from lab.objects import Inventory, Objects
@@ -371,7 +371,7 @@ def proof_for(carrier: Carrier) -> Proof:
     Raises:
         LabError: A node or the API server does not answer.
     """
-    own = attached(carrier)
+    own = own_cluster(carrier)
     if own and not own.mine:
         return OwnNamespace(carrier, own.namespace)
     return NothingToProve() if carrier.name == GROUND else Proof(carrier)

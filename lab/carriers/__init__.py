@@ -145,7 +145,7 @@ def lifecycle(name: str) -> Lifecycle:
     return cast(Lifecycle, importlib.import_module(LIFECYCLES[name]))
 
 
-def attached(carrier: Carrier) -> "AttachedCarrier | None":
+def own_cluster(carrier: Carrier) -> "AttachedCarrier | None":
     """The carrier of a cluster of the reader's own, whose values are not the book's; None for all others."""
     return cast("AttachedCarrier", carrier) if carrier.name == "attached" else None
 
@@ -154,7 +154,7 @@ def spec_of(carrier: Carrier) -> "Spec":
     """The nodes that snippets see: the book's, or those that play them on a cluster of the reader's own."""
     from lab.spec import load_spec
 
-    own = attached(carrier)
+    own = own_cluster(carrier)
     return own.spec if own else load_spec()
 
 
