@@ -247,7 +247,7 @@ def up(
         raise LabError("--fresh and --workers are for a cluster that the lab makes", hint="leave them away")
     wish = _wish(kubeconfig, options)
     before = _kept()
-    if before and (before["wish"]["kubeconfig"], before["wish"]["namespace"]) != (wish.kubeconfig, wish.namespace):
+    if before and any(before["wish"][key] != getattr(wish, key) for key in ("kubeconfig", "context", "namespace")):
         say(f"leaving the cluster of {before['wish']['kubeconfig']} first")
         down(say)
         before = None
@@ -315,6 +315,7 @@ class _Attaching:
                 _unmake(self._server, wish.namespace, self._pods(), own=not found and self._made)
             for way in self._ways.values():
                 way.close()
+            shutil.rmtree(folder(), ignore_errors=True)
             carriers.forget()
             raise
 
