@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lab import carriers, drift, pages, receipt, runner, verdicts
+from lab import carriers, drift, pages, receipt, runner, scenario, verdicts
+from lab.attached.fit import BOOK_NAMESPACE, Fit, names_in
 from lab.carriers import Carrier
 from lab.check import identity, report
 from lab.check.identity import World
@@ -19,6 +21,9 @@ from lab.execute import SnippetError, execute
 from lab.snippets import Snippet, select
 from lab.verdicts import Verdict
 from lab.worker import Workers
+
+if TYPE_CHECKING:
+    from lab.carriers.attached import AttachedCarrier
 
 NOBODY = World()
 """Where there is no cluster, nobody has a name."""
@@ -37,6 +42,8 @@ class Seen:
         seconds: How long it took.
         book: The book's names while it ran.
         yours: Your cluster's.
+        words: What a cluster of the reader's own calls the book's words, where its carrier knows; `new` is then
+            in the book's words already.
     """
 
     snippet: Snippet
@@ -47,11 +54,45 @@ class Seen:
     seconds: float = 0.0
     book: World = NOBODY
     yours: World = NOBODY
+    words: "Words | None" = None
 
     @property
     def known(self) -> Renaming:
         """What the objects of both clusters tell of their names."""
         return identity.with_endpoints(identity.known(self.book, self.yours), self.old)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The book's words and those of a cluster of the reader's own, for one snippet.
+
+    Attributes:
+        fit: What its carrier found out when it was attached.
+        names: The names of objects that the snippet uses.
+        moved: Whether the transcript has words that are not the book's.
+    """
+
+    fit: Fit
+    names: tuple[str, ...]
+    moved: bool = False
+
+    @classmethod
+    def of(cls, snippet: Snippet, own: "AttachedCarrier") -> "Words":
+        """Those in which a snippet asks that cluster."""
+        files = [snippet.path, *([scenario.path_of(snippet.scenario)] if snippet.scenario else [])]
+        names = names_in("\n".join(file.read_text(encoding="utf-8") for file in files))
+        return cls(own.fit_for(snippet.scenario), tuple(names))
+
+    def yours(self, text: str) -> str:
+        """The book's text in the cluster's words."""
+        return self.fit.forth(text, self.names)
+
+    def changes(self) -> dict[str, str]:
+        """The words that are others."""
+        fit = self.fit
+        ports = {str(book): str(here) for book, here in fit.ports.items()}
+        pairs = {**fit.nodes, **fit.networks, **fit.addresses, **ports, BOOK_NAMESPACE: fit.namespace}
+        return {book: here for book, here in pairs.items() if book != here}
 
 
 class Witness:
@@ -81,23 +122,39 @@ class Witness:
         seen = Seen(snippet, old)
         try:
             book, yours = self._both(snippet.scenario)
-            seen = replace(seen, book=book, yours=yours)
+            seen = replace(seen, book=book, yours=yours, words=self._words(snippet))
             seen = replace(seen, new=_run(snippet, seen.known, workers))
         except SnippetError as failure:
             seen = replace(seen, new=failure.transcript, error=str(failure), cut=True)
         except LabError as failure:
             seen = replace(seen, error=str(failure), cut=True)
-        return replace(seen, seconds=time.monotonic() - begun)
+        return replace(_in_the_books_words(seen), seconds=time.monotonic() - begun)
 
-    def _both(self, scenario: str | None) -> tuple[World, World]:
+    def _words(self, snippet: Snippet) -> "Words | None":
+        own = carriers.own_cluster(self._carrier)
+        return Words.of(snippet, own) if own else None
+
+    def _both(self, needed: str | None) -> tuple[World, World]:
         """The names of the book and of the cluster while a scenario stands."""
         if self._carrier.name == "here":
             # No cluster: what snippets build there has the same names everywhere.
             return NOBODY, NOBODY
+        if carriers.own_cluster(self._carrier):
+            # Its carrier has asked already, and translates snippets and scenarios by itself.
+            book = identity.of_book([needed])
+            return book, book
         with self._turn:
-            if scenario not in self._worlds:
-                self._worlds[scenario] = identity.of_book([scenario]), identity.of_cluster(self._carrier)
-            return self._worlds[scenario]
+            if needed not in self._worlds:
+                self._worlds[needed] = identity.of_book([needed]), identity.of_cluster(self._carrier)
+            return self._worlds[needed]
+
+
+def _in_the_books_words(seen: Seen) -> Seen:
+    """What was seen, when the carrier has words of its own, in those of the book."""
+    if seen.words is None:
+        return seen
+    back = seen.words.fit.back(seen.new, seen.words.names)
+    return replace(seen, new=back, words=replace(seen.words, moved=back != seen.new))
 
 
 def _run(snippet: Snippet, known: Renaming, workers: Workers | None) -> str:
@@ -121,10 +178,12 @@ def weigh(seen: Seen, renaming: Renaming) -> Checked:
     if seen.error and not findings:
         findings = runner._broken_claim(seen.snippet, seen.error)
     if not findings and not seen.error:
-        same = not drift.explain(seen.old, seen.new)
+        moved = seen.words is not None and seen.words.moved
+        same = not moved and not drift.explain(seen.old, seen.new)
         return Checked(name, SAME if same else EXPECTED, seen.seconds)
     verdict = Verdict(name, verdicts.CHANGED, seen.seconds, tuple(findings), tuple(pages.claims(name)))
-    return Checked(name, MEANING, seen.seconds, report.explain(verdict, renaming), seen.error)
+    yours = seen.words.yours if seen.words else None
+    return Checked(name, MEANING, seen.seconds, report.explain(verdict, renaming, yours), seen.error)
 
 
 def judged(seen: Sequence[Seen]) -> Report:
@@ -138,9 +197,11 @@ def judged(seen: Sequence[Seen]) -> Report:
     for each in seen:
         renaming = Renaming({**fitted, **each.known.names})
         checked.append(weigh(each, renaming))
-        changes |= {name: new for name, new in renaming.changes.items() if _stands(name, each.old)}
+        others = {**renaming.changes, **(each.words.changes() if each.words else {})}
+        changes |= {name: new for name, new in others.items() if _stands(name, each.old)}
         faults += renaming.clashes()
     owners = {name: what for what, name in {**book.networks, **book.owners}.items()}
+    owners[BOOK_NAMESPACE] = "the namespace of the snippets' pods"
     names = report.table(owners, changes)
     return Report(tuple(checked), names, tuple(dict.fromkeys(faults)))
 
@@ -206,7 +267,12 @@ def check(names: list[str], *, jobs: int = runner.JOBS) -> Report:
         before = checked.get(name)
         told = before.differences if before else ()
         checked[name] = Checked(name, MEANING, before.seconds if before else 0.0, told, error)
-    return replace(seen, checked=tuple(checked[name] for name in sorted(checked)), seconds=done.seconds)
+    return replace(
+        seen,
+        checked=tuple(checked[name] for name in sorted(checked)),
+        skipped=dict(done.skipped),
+        seconds=done.seconds,
+    )
 
 
 def judge(snippet: Snippet) -> Verdict:

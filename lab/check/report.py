@@ -1,8 +1,8 @@
 """What `lab check` says: one verdict for each snippet, the renaming as a table, and an exit status."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,17 +78,21 @@ class Report:
         checked: A verdict for each snippet, in the order of their names.
         names: What has another name than in the book.
         faults: Why the names are no consistent renaming, in words.
+        skipped: What a cluster of the reader's own cannot run, each with why; nothing is said of it.
         seconds: How long all took.
     """
 
     checked: tuple[Checked, ...]
     names: tuple[Named, ...] = ()
     faults: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
     def status(self) -> int:
-        """The exit status: 0 when nothing differs in meaning, else 1."""
+        """The exit status: 0 when nothing differs in meaning, 1 when something does, 2 when nothing was compared."""
+        if not self.checked:
+            return 2
         return int(bool(self.faults) or any(each.result == MEANING for each in self.checked))
 
     def counts(self) -> dict[str, int]:
@@ -108,6 +112,7 @@ class Report:
         parts += [each.text() for each in self.checked if each.result == MEANING]
         counts = ", ".join(f"{count} {_plural(count, word)}" for word, count in self.counts().items())
         total = len(self.checked)
+        counts += f", {len(self.skipped)} skipped" if self.skipped else ""
         parts.append(f"{total} snippet{'s' if total != 1 else ''}: {counts}; {self.seconds:.1f} s")
         return "\n\n".join(parts)
 
@@ -126,13 +131,20 @@ class Report:
             "counts": self.counts(),
             "names": [asdict(each) for each in self.names],
             "faults": list(self.faults),
+            "skipped": dict(self.skipped),
             "snippets": [{**asdict(each), "seconds": round(each.seconds, 3)} for each in self.checked],
         }
         file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def explain(verdict: Verdict, renaming: Renaming) -> tuple[Explained, ...]:
-    """Every finding of a verdict with the book's sentences about it, in the book's names, and its usual cause."""
+def explain(verdict: Verdict, renaming: Renaming, yours: Callable[[str], str] | None = None) -> tuple[Explained, ...]:
+    """Every finding of a verdict with the book's sentences about it, in the book's names, and its usual cause.
+
+    Args:
+        verdict: With its findings.
+        renaming: Whose names they have; the book's are looked for on its pages.
+        yours: Says a text of the book in the words of the reader's own cluster, where that is not the renaming.
+    """
     back = renaming.inverse
     found = []
     for finding in verdict.findings:
@@ -140,8 +152,17 @@ def explain(verdict: Verdict, renaming: Renaming) -> tuple[Explained, ...]:
         named = replace(finding, subject=subject, old=old, new=new)
         resting = replace(verdict, findings=(named,)).resting()
         places = tuple(dict.fromkeys(place.removeprefix("rests on it: ") for place in resting))
+        if yours is not None:
+            finding = _said(finding, yours)
         found.append(Explained(finding, places, *explained(finding)))
     return tuple(found)
+
+
+def _said(finding: Finding, yours: Callable[[str], str]) -> Finding:
+    node, command, subject, old, new, sentence = map(
+        yours, (finding.node, finding.command, finding.subject, finding.old, finding.new, finding.sentence)
+    )
+    return Finding(finding.kind, node, command, subject, old, new, sentence)
 
 
 def table(owners: Mapping[str, str], changes: Mapping[str, str]) -> tuple[Named, ...]:

@@ -11,16 +11,18 @@ from click.testing import CliRunner
 from fakes import ROUTE, FakeCarrier, Lab
 from second_cluster import book_world, moved, second_world, transcripts
 
-from lab import carriers, check, verdicts
+from lab import carriers, check, scenario, verdicts
+from lab.attached.fit import Fit, names_in
 from lab.check import EXPECTED, MEANING, SAME, compare, identity
 from lab.check.causes import CAUSES, cause_of, explained
-from lab.check.compare import Seen, judged
+from lab.check.compare import Seen, Words, judged
 from lab.check.renaming import Renaming
 from lab.check.report import Checked, Named, Report
 from lab.cli import main
 from lab.drift import Finding, Kind
 from lab.errors import LabError
-from lab.snippets import find
+from lab.execute import Run
+from lab.snippets import Snippet, find
 
 Write = Callable[[str, str], Path]
 
@@ -86,6 +88,68 @@ def test_the_table_says_what_each_name_is_of() -> None:
         "the control plane: address  192.168.56.10      10.1.2.10",
         "the control plane: block    172.16.49.64/26    10.244.3.64/26",
     ]
+
+
+# --- a cluster whose carrier has words of its own ---------------------------------
+
+
+OWN = Fit(
+    "living-book",
+    {"controlplane": "boss", "node01": "blue", "node02": "red"},
+    {"192.168.56.10": "10.1.2.10", "192.168.56.11": "10.1.2.11", "192.168.56.12": "10.1.2.12",
+     "172.16.196.147": "10.244.7.19", "172.16.196.148": "10.244.7.20"},
+    {"172.16.0.0/16": "10.244.0.0/16", "172.16.196.128/26": "10.244.7.0/26", "172.16.140.64/26": "10.244.9.0/26",
+     "172.16.49.64/26": "10.244.3.0/26"},
+)  # fmt: skip
+
+
+class OwnCluster(FakeCarrier):
+    """A cluster of the reader's own, in whose namespace devices have other names."""
+
+    name = "attached"
+    namespace = OWN.namespace
+
+    def fit_for(self, name: str | None) -> Fit:
+        return OWN
+
+
+def on_own_cluster(name: str, monkeypatch: pytest.MonkeyPatch, edit: Callable[[str], str] = str) -> Report:
+    """What `lab check` says when that cluster prints the book's transcript in its own words, edited."""
+    snippet = find(name)
+    asked: list[Path] = []
+
+    def execute(one: Snippet, *, workers: object) -> Run:
+        asked.append(one.path)
+        return Run(edit(Words(OWN, tuple(names_in(pods))).yours(OUTS[name])), [])
+
+    pods = scenario.path_of("pods").read_text()
+    monkeypatch.setattr(compare, "execute", execute)
+    report = judged([compare.Witness(OwnCluster()).see(snippet)])
+    # Its carrier translates the snippet; twice would be wrong.
+    assert asked == [snippet.path]
+    return report
+
+
+def test_a_carrier_with_words_of_its_own_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link's name follows from the namespace, and the table tells what is what."""
+    report = on_own_cluster(LINE, monkeypatch)
+    assert [each.result for each in report.checked] == [EXPECTED] and report.status == 0
+    assert Named("pod default/pod2: address", "172.16.196.148", "10.244.7.20") in report.names
+
+
+def test_a_fault_on_it_is_told_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = identity.cable("living-book", "pod1")
+    report = on_own_cluster(LINE, monkeypatch, lambda text: re.sub("cali[0-9a-f]{11}", other, text))
+    assert report.checked[0].result == MEANING and report.status == 1
+    mine = identity.cable("living-book", "pod2")
+    assert sentences(report) == [f"blue: the route to 10.244.7.20 leaves through {other}, not through {mine}"]
+    assert "docs/pod-to-pod.md" in report.text()
+
+
+def test_what_is_skipped_is_neither_same_nor_different() -> None:
+    assert Report((), skipped={"a/b": "another plugin"}).status == 2
+    report = Report((Checked("a/c", SAME, 1.0),), skipped={"a/b": "another plugin"})
+    assert report.status == 0 and report.text().endswith("0 differ in meaning, 1 skipped; 0.0 s")
 
 
 # --- near misses -------------------------------------------------------------------
@@ -288,7 +352,7 @@ def test_who_breaks_the_cluster_is_told_the_same_findings(running: Lab, capsys: 
 
 
 def test_json_holds_the_whole_report(tmp_path: Path) -> None:
-    report = Report((Checked("a/b", EXPECTED, 1.23456),), (Named("gate", "a", "b"),), (), 2.0)
+    report = Report((Checked("a/b", EXPECTED, 1.23456),), (Named("gate", "a", "b"),), seconds=2.0)
     report.write_json(tmp_path / "x.json", now=datetime(2026, 11, 28, tzinfo=UTC))
     kept = json.loads((tmp_path / "x.json").read_text())
     assert (kept["schema"], kept["date"], kept["status"]) == (1, "2026-11-28T00:00:00Z", 0)
