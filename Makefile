@@ -41,6 +41,7 @@ lint: setup ## Format, lint, types, spelling, shell
 	@$(BIN)/codespell --quiet-level 2 --skip '*.sum,*.mod,*.js,*.svg,*.config' README.md CONTRIBUTING.md docs lab scripts
 	@command -v shellcheck >/dev/null || scripts/setup.sh shellcheck
 	@shellcheck scripts/*.sh lab/provision/*.sh lab/worlds/*.sh lab/image/guest/usr/local/sbin/*
+	@shellcheck lab/vagrant/*.sh lab/vagrant/*/usr/local/sbin/*
 
 .PHONY: format
 format: setup ## Put the Python files into the project's format
@@ -54,8 +55,21 @@ check: lint ## All that needs no cluster and no browser
 test: check ## Everything: check, the site in a browser, the real cluster
 	@command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ] || scripts/setup.sh chromium
 	@$(BIN)/pytest -q tests/site
+	@command -v vagrant >/dev/null || scripts/setup.sh vagrant vagrant-libvirt
+	@$(BIN)/pytest -q tests/vagrant
 	@$(MAKE) --no-print-directory notebook
 	@$(BIN)/pytest -q tests/cluster
+
+.PHONY: test-vagrant-boot
+test-vagrant-boot: setup ## Three virtual machines from our box: up, looked at, halted, up, destroyed
+	@scripts/setup.sh $$($(BIN)/lab doctor --carrier vagrant --packages)
+	@timeout 1800 $(BIN)/lab box
+	@timeout 600 $(BIN)/pytest -q -s -x tests/machines
+
+.PHONY: test-vagrant
+test-vagrant: setup ## The whole cluster on virtual machines, compared with the book; writes docs/lab/vagrant-report.md
+	@scripts/setup.sh $$($(BIN)/lab doctor --carrier vagrant --packages)
+	@timeout 4800 $(BIN)/python -m lab.vagrant.report
 
 .PHONY: up
 up: setup ## Start the lab

@@ -92,14 +92,16 @@ def complete_mode(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 @main.command()
 @click.option("--packages", is_flag=True, help="Print only the names of missing Debian packages, for a script.")
-def doctor(packages: bool) -> None:
+@click.option("--carrier", help="Also look for what the carrier `vagrant` needs.")
+def doctor(packages: bool, carrier: str | None) -> None:
     """Say what this host lacks, and the exact command that repairs it."""
     from lab import doctor as examination
 
+    machines = carrier == "vagrant"
     if packages:
-        click.echo(" ".join(examination.packages(build=True)))
+        click.echo(" ".join(examination.packages(build=True, machines=machines)))
         return
-    findings = examination.examine()
+    findings = examination.examine(machines=machines)
     for finding in findings:
         click.echo(f"{finding.what}\n  repair: {finding.repair}")
     if findings:
@@ -129,6 +131,23 @@ def build(check: bool, target: Path | None, source: Path | None) -> None:
     if making.missing():
         examination.require(build=True)
     making.build(say, check=check)
+
+
+@main.command()
+@click.option("--files", "only_files", is_flag=True, help="Only lay down what the nodes are given.")
+@click.option("--other", is_flag=True, help="For another Debian 13 box: lay down the programs and the images too.")
+def box(only_files: bool, other: bool) -> None:
+    """Make the box that `vagrant up` starts its virtual machines from, and lay down what each node is given.
+
+    The box is a Debian with the programs and the images inside; it is kept beside the other products.
+    """
+    from lab import lifecycle
+    from lab.vagrant import files
+    from lab.vagrant import lifecycle as machines
+
+    with lifecycle.exclusive():
+        machines.prepare(say, with_box=not only_files and not other, with_products=other)
+    say(f"laid down in {files.folder()}; start the machines with: vagrant up")
 
 
 @main.command()
@@ -174,8 +193,8 @@ def attaching(command: Any) -> Any:
 @click.option("--workers", type=int, help="How many workers; two are described in lab/cluster.yaml.")
 @click.option(
     "--carrier",
-    help="What carries the nodes: `uml`, kernels in user mode; `attached`, a cluster of your own. "
-    "Without it, the one of last time.",
+    help="What carries the nodes: `uml`, kernels in user mode; `vagrant`, virtual machines; `attached`, a cluster of "
+    "your own. Without it, the one of last time.",
 )
 @attaching
 def up(fresh: bool, workers: int | None, carrier: str | None, **options: Any) -> None:

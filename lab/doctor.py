@@ -50,8 +50,13 @@ class Finding:
     repair: str
 
 
-def packages(*, build: bool) -> list[str]:
-    """Debian packages that this host lacks, in order."""
+def packages(*, build: bool, machines: bool = False) -> list[str]:
+    """Debian packages that this host lacks, in order.
+
+    Args:
+        build: Also those that the image build needs.
+        machines: Also those that virtual machines and their box need.
+    """
     wanted = dict(RUN_PROGRAMS)
     if build:
         wanted |= BUILD_PROGRAMS
@@ -63,17 +68,22 @@ def packages(*, build: bool) -> list[str]:
         missing.add("debian-archive-keyring")
     if build and not Path("/usr/include/stdlib.h").exists():
         missing.add("libc6-dev")
+    if machines:
+        from lab.vagrant import tool
+
+        missing |= set(tool.missing(build=build))
     return sorted(missing)
 
 
-def examine(*, build: bool = True) -> list[Finding]:
+def examine(*, build: bool = True, machines: bool = False) -> list[Finding]:
     """Look at this host.
 
     Args:
         build: Also look for what the image build needs.
+        machines: Also look for what virtual machines need.
     """
     findings = []
-    if missing := packages(build=build):
+    if missing := packages(build=build, machines=machines):
         sudo = "sudo " if os.getuid() else ""
         command = f"{sudo}apt-get install --yes --no-install-recommends {' '.join(missing)}"
         findings.append(Finding(f"packages are missing: {', '.join(missing)}", command))
@@ -84,13 +94,13 @@ def examine(*, build: bool = True) -> list[Finding]:
     return findings
 
 
-def require(*, build: bool) -> None:
+def require(*, build: bool, machines: bool = False) -> None:
     """Refuse to go on when something is missing.
 
     Raises:
         LabError: Names everything that is missing, with the commands that repair it.
     """
-    findings = examine(build=build)
+    findings = examine(build=build, machines=machines)
     if findings:
         detail = "\n".join(f"{finding.what}\n  repair: {finding.repair}" for finding in findings)
         raise LabError("this host lacks something", detail=detail, hint="look again afterwards: lab doctor")

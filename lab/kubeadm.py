@@ -1,5 +1,6 @@
 """What kubeadm is told: everything comes from cluster.yaml, nothing of upstream is changed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -23,11 +24,12 @@ PATIENCE = {
 }
 
 
-def init_config(spec: Spec, token: str) -> str:
+def init_config(spec: Spec, token: str, *, patience: Mapping[str, str] = PATIENCE) -> str:
     """The configuration of `kubeadm init`, as YAML.
 
     Args:
         token: Bootstrap token of this lab, with which workers join.
+        patience: How long kubeadm waits for what.
     """
     node = spec.control_plane
     return _documents(
@@ -38,7 +40,7 @@ def init_config(spec: Spec, token: str) -> str:
             "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": 6443},
             "nodeRegistration": _registration(node),
             "patches": {"directory": "/etc/lab/patches"},
-            "timeouts": PATIENCE,
+            "timeouts": dict(patience),
         },
         {
             "apiVersion": API,
@@ -89,7 +91,7 @@ def init_config(spec: Spec, token: str) -> str:
     )
 
 
-def join_config(spec: Spec, node: NodeSpec, token: str, ca_hash: str) -> str:
+def join_config(spec: Spec, node: NodeSpec, token: str, ca_hash: str, *, patience: Mapping[str, str] = PATIENCE) -> str:
     """The configuration of `kubeadm join` for one worker, as YAML.
 
     Args:
@@ -107,7 +109,7 @@ def join_config(spec: Spec, node: NodeSpec, token: str, ca_hash: str) -> str:
                 }
             },
             "nodeRegistration": _registration(node),
-            "timeouts": PATIENCE,
+            "timeouts": dict(patience),
         }
     )
 

@@ -122,13 +122,17 @@ CONDITIONS = (
 )
 
 
-def wait(carrier: Live, condition: Condition, products: Products) -> None:
+def wait(carrier: Live, condition: Condition, products: Products, *, patience: float = 1.0) -> None:
     """Wait until a condition holds.
+
+    Args:
+        patience: How many times its limit a slower carrier may take.
 
     Raises:
         LabError: It does not hold within its limit; tells its last state and where the logs are.
     """
-    deadline = time.monotonic() + condition.limit
+    limit = condition.limit * patience
+    deadline = time.monotonic() + limit
     while True:
         try:
             state = condition.check(carrier, products)
@@ -141,7 +145,7 @@ def wait(carrier: Live, condition: Condition, products: Products) -> None:
             raise LabError(f"{', '.join(dead)}: the node ended while waiting: {condition.text}", detail=state)
         if time.monotonic() > deadline:
             raise LabError(
-                f"not ready: {condition.text}: not within {condition.limit:.0f} s", detail=state,
+                f"not ready: {condition.text}: not within {limit:.0f} s", detail=state,
                 hint=f"logs are in {carrier.folder / 'logs'}; a unit's: lab logs {carrier.spec.nodes[0].name} kubelet",
             )  # fmt: skip
         time.sleep(0.5)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CARRIERS = {
     "uml": "three kernels in user mode, started by `lab up`",
+    "vagrant": "three virtual machines, started by `lab up --carrier vagrant`",
     "attached": "a cluster of your own: `lab up --carrier attached --kubeconfig FILE`",
     "replay": "no nodes: the captures answer",
     "here": "no nodes: this machine, for the chapters that build their own network",
@@ -127,7 +128,11 @@ class Lifecycle(Protocol):
         """
 
 
-LIFECYCLES = {"uml": "lab.lifecycle", "attached": "lab.carriers.attached"}
+LIFECYCLES = {
+    "uml": "lab.lifecycle",
+    "vagrant": "lab.vagrant.lifecycle",
+    "attached": "lab.carriers.attached",
+}
 """The module that begins and ends the nodes of each carrier that has some."""
 
 

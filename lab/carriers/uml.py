@@ -83,14 +83,17 @@ def state_file() -> Path:
     return state_dir() / "state.json"
 
 
-def load_state() -> State | None:
+def load_state(path: Path | None = None) -> State | None:
     """The state of this checkout's lab, whether it runs or not; None when there is none.
+
+    Args:
+        path: Where another carrier keeps it.
 
     Raises:
         LabError: Another user owns it.
     """
     try:
-        data = json.loads(state_file().read_text())
+        data = json.loads((path or state_file()).read_text())
     except FileNotFoundError:
         return None
     except PermissionError:
@@ -111,9 +114,9 @@ def load_state() -> State | None:
     return state
 
 
-def save_state(state: State) -> None:
+def save_state(state: State, path: Path | None = None) -> None:
     """Keep the state; whole or not at all."""
-    path = state_file()
+    path = path or state_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     work = path.with_suffix(".new")
     work.write_text(json.dumps(asdict(state), indent=1) + "\n")
@@ -213,6 +216,10 @@ class UmlCarrier:
 
     def destroy(self) -> None:
         """End every process of the lab at once; disks stay as they are."""
+        self._end()
+        state_file().unlink(missing_ok=True)
+
+    def _end(self) -> None:
         if self.state.alive():
             os.kill(self.state.pid, signal.SIGKILL)
             deadline = time.monotonic() + 10
@@ -222,7 +229,6 @@ class UmlCarrier:
                 _reap(self.state.pid)
                 time.sleep(0.02)
         shutil.rmtree(self.sockets, ignore_errors=True)
-        state_file().unlink(missing_ok=True)
 
     # --- nodes --------------------------------------------------------------
 

@@ -90,7 +90,7 @@ def test_missing_programs_are_told_with_the_command(monkeypatch: pytest.MonkeyPa
 
 
 def test_doctor_fails_when_something_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "packages", lambda *, build: ["mmdebstrap"])
+    monkeypatch.setattr(doctor, "packages", lambda *, build, machines: ["mmdebstrap"])
     result = run("doctor")
     assert result.exit_code == 1
     assert "mmdebstrap" in result.output

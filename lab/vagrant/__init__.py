@@ -1,0 +1,1 @@
+"""The same nodes as virtual machines: their box, what Vagrant gives them, and how they begin and end."""

@@ -1,0 +1,272 @@
+"""`make test-vagrant`: the whole cluster on virtual machines, compared with the book, and a page about it.
+
+The page is written in any case: from what the run measured, as far as it came.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lab import ready, runner
+from lab.carriers import remember
+from lab.carriers.uml import load_state
+from lab.carriers.vagrant import VagrantCarrier, state_file
+from lab.errors import LabError
+from lab.lifecycle import exclusive
+from lab.paths import ROOT, state_dir
+from lab.spec import Spec, load_spec
+from lab.vagrant import files, lifecycle, tool
+
+PAGE = ROOT / "docs/lab/vagrant-report.md"
+LIMIT = 75 * 60
+"""Seconds that the whole run may take."""
+
+CHAPTERS = ("pod_to_pod", "cluster_ip")
+"""What is compared where the processor is emulated; with KVM it is the whole book."""
+
+EXPECTED = {
+    "linux": "the virtual machines run Debian's own build of the kernel; in user mode it is built from Debian's source",
+    "carrier": "the captures name the carrier that they were made on",
+}
+"""What differs on every output's receipt and in none of the outputs."""
+
+QUESTIONS = (
+    "kubectl get nodes -o wide",
+    "kubectl -n kube-system get pods -o wide",
+)
+NODE_QUESTIONS = (
+    "uptime",
+    "free -m | sed -n 2p",
+    "systemctl is-active containerd kubelet",
+    "ctr --namespace k8s.io tasks ls",
+)
+
+
+@dataclass
+class Run:
+    """What a run came to.
+
+    Attributes:
+        found: Whether the machines ran already when it began, as `--keep-machines` asks.
+        steps: Each step that ended, and its seconds.
+        state: What the cluster said of itself at the end, by the question.
+        verdicts: The report of `lab verify`; empty when it did not come to it.
+    """
+
+    begun: datetime
+    kvm: bool
+    versions: dict[str, str]
+    found: bool = False
+    load: str = ""
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    unfinished: str = ""
+    error: str = ""
+    state: dict[str, str] = field(default_factory=dict)
+    cluster: dict[str, str] = field(default_factory=dict)
+    verdicts: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Whether the cluster was ready, and every output the book's."""
+        counts = self.verdicts.get("counts", {})
+        return bool(counts) and counts["unchanged"] == counts["all"] and not self.error
+
+    def hear(self, line: str) -> None:
+        """Keep what a line of progress tells: that a step began, or how long it took."""
+        if found := re.fullmatch(r"(.+): ([\d.]+) s", line):
+            self.steps.append((found[1], float(found[2])))
+            self.unfinished = ""
+        elif line.endswith(" ..."):
+            self.unfinished = line.removesuffix(" ...")
+
+
+def main() -> None:
+    """Run it all within the limit, write the page, and exit with 1 if anything differs."""
+    log = state_dir() / "vagrant-report.log"
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    run = Run(begun=datetime.now(UTC), kvm=tool.kvm(), versions=_versions_here())
+    begin = time.monotonic()
+
+    def say(line: str) -> None:
+        run.hear(line)
+        told = f"{time.monotonic() - begin:7.1f} {line}"
+        print(told, file=sys.stderr, flush=True)
+        with log.open("a") as stream:
+            stream.write(told + "\n")
+
+    signal.signal(signal.SIGALRM, _out_of_time)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.alarm(LIMIT)
+    try:
+        with exclusive():
+            _cluster(run, say)
+        _compare(run, say)
+    except LabError as error:
+        run.error = str(error)
+    except KeyboardInterrupt:
+        run.error = "it was interrupted"
+    finally:
+        signal.alarm(0)
+        run.load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+        run.seconds = time.monotonic() - begin
+        with suppress(LabError):
+            _look(run)
+        PAGE.write_text(page(run, load_spec()), encoding="utf-8")
+        print(f"the report: {PAGE.relative_to(ROOT)}", file=sys.stderr)
+        if "--keep" not in sys.argv:
+            lifecycle.down(lambda line: print(line, file=sys.stderr))
+    sys.exit(0 if run.good else 1)
+
+
+def _out_of_time(number: int, frame: FrameType | None) -> None:
+    raise LabError(f"no end within {LIMIT // 60} minutes")
+
+
+def _cluster(run: Run, say: Callable[[str], None]) -> None:
+    os.environ["LAB_CARRIER"] = "vagrant"
+    state = load_state(state_file())
+    run.found = "--keep-machines" in sys.argv and state is not None and state.alive()
+    carrier = lifecycle.up(say, fresh=not run.found)
+    remember("vagrant")
+    run.cluster = carrier.versions()
+
+
+def _compare(run: Run, say: Callable[[str], None]) -> None:
+    """Let the snippets run on the virtual machines, and compare with what is kept."""
+    chapters = [] if run.kvm else list(CHAPTERS)
+    file = state_dir() / "vagrant-verdicts.json"
+    say("lab verify ...")
+    begin = time.monotonic()
+    runner.verify(chapters, jobs=4 if run.kvm else 1, json_file=file)
+    run.verdicts = json.loads(file.read_text())
+    say(f"lab verify: {time.monotonic() - begin:.1f} s")
+
+
+def _look(run: Run) -> None:
+    """Ask the nodes how they are: what a run that failed came to."""
+    state, spec = load_state(state_file()), load_spec()
+    if state is None or not state.alive():
+        return
+    carrier = VagrantCarrier(spec, state)
+    products = files.bringup(spec, lambda _: None).products
+    for question in QUESTIONS:
+        try:
+            run.state[question] = ready.kubectl(carrier, products, *question.split()[1:], timeout=60)
+        except (LabError, subprocess.TimeoutExpired) as error:
+            run.state[question] = str(error)
+    for node in spec.nodes:
+        for question in NODE_QUESTIONS:
+            try:
+                said = carrier.execute(node.name, question, timeout=60)
+                run.state[f"{node.name}: {question}"] = said.stdout + said.stderr
+            except LabError as error:
+                run.state[f"{node.name}: {question}"] = str(error)
+
+
+def _versions_here() -> dict[str, str]:
+    """Versions of what carries the machines, as each tells itself."""
+    commands = {
+        "Vagrant": ["vagrant", "--version"],
+        "vagrant-libvirt": ["dpkg-query", "--show", "--showformat=${Version}", tool.PLUGIN],
+        "libvirt": ["virsh", "--version"],
+        "QEMU": ["qemu-system-x86_64", "--version"],
+        "this host's kernel": ["uname", "-r"],
+        "processors": ["nproc"],
+    }
+    found = {}
+    for name, command in commands.items():
+        try:
+            said = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/").stdout
+        except OSError:
+            continue
+        found[name] = said.splitlines()[0].strip() if said.strip() else "unknown"
+    return found
+
+
+# --- the page -------------------------------------------------------------------
+
+
+def page(run: Run, spec: Spec) -> str:
+    """The report in Markdown; every number of it was measured by this run."""
+    lines = [
+        "---",
+        "title: A run on virtual machines",
+        "description: What the last run of the whole cluster on virtual machines took, and how its answers compare.",
+        "---",
+        "",
+        "# A run on virtual machines",
+        "",
+        "This page is written by `make test-vagrant`, each time anew, and by nobody else.",
+        _sentence(run),
+        f"It began on {run.begun:%Y-%m-%d at %H:%M} UTC and took {_minutes(run.seconds)}; "
+        f"its limit is {LIMIT // 60} minutes.",
+        *(["The machines ran already when it began; all after that was made by it."] if run.found else []),
+        f"The processor was {'not emulated (KVM)' if run.kvm else 'emulated by QEMU, since KVM was not usable here'}; "
+        f"this host's load at the end was {run.load} (over 1, 5 and 15 minutes).",
+        "",
+    ]
+    if run.error:
+        lines += ["## Why it ended", "", *_fence(run.error), ""]
+    lines += ["## Times", "", "| step | seconds |", "|---|---|"]
+    lines += [f"| {text} | {seconds:.1f} |" for text, seconds in run.steps]
+    if run.unfinished:
+        lines.append(f"| {run.unfinished} | did not end |")
+    lines += ["", "## Versions", "", "| program | version |", "|---|---|"]
+    lines += [f"| {name} | {version} |" for name, version in (run.versions | run.cluster).items()]
+    lines += ["", "## Differences", "", *_differences(run, spec)]
+    if run.state:
+        lines += ["## What the nodes said at the end", ""]
+        for question, said in run.state.items():
+            lines += [f"`{question}`", "", *_fence(said), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _sentence(run: Run) -> str:
+    counts = run.verdicts.get("counts")
+    if counts:
+        verdict = f"{counts['unchanged']} of {counts['all']} outputs were the book's"
+        return f"The whole cluster came up on {len(load_spec().nodes)} virtual machines and was ready; {verdict}."
+    if run.unfinished:
+        return f"The run did not come to a ready cluster: it ended at the step “{run.unfinished}”."
+    return "The run did not come to a ready cluster."
+
+
+def _differences(run: Run, spec: Spec) -> list[str]:
+    if not run.verdicts:
+        return ["No output was compared.", ""]
+    lines = [f"- {name}: {why}." for name, why in EXPECTED.items()]
+    lines.append("")
+    others = [each for each in run.verdicts["snippets"] if each["result"] != "unchanged"]
+    equal = [each["snippet"] for each in run.verdicts["snippets"] if each["result"] == "unchanged"]
+    lines += [f"Equal to the book apart from noise: {', '.join(f'`{name}`' for name in equal) or 'none'}.", ""]
+    for each in others:
+        lines += [f"### {each['snippet']}: {each['result']}", ""]
+        lines += [f"- {finding['sentence']}" for finding in each["findings"]]
+        lines += ["", *_fence(each["error"] or each["difference"]), ""]
+    return lines
+
+
+def _fence(text: str) -> list[str]:
+    """A block of plain text, without this machine's paths, and narrow enough to read."""
+    plain = text.replace(str(ROOT), ".").replace(str(Path.home()), "~")
+    return ["```text", *(line.rstrip() for line in plain.replace("\t", "    ").rstrip().splitlines()), "```"]
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
+
+
+if __name__ == "__main__":
+    main()
