@@ -2,7 +2,7 @@
 
 from bs4 import BeautifulSoup
 
-from lab.site.slim import slim
+from lab.site.slim import slim, unindent
 
 CODE = (
     '<div class="language-python highlight"><pre><span></span><code><span id="__span-0-1"><span class="n">a</span>'
@@ -35,3 +35,13 @@ def test_what_is_no_code_stays() -> None:
     """An icon or a word in the text that happens to have such a class."""
     text = '<p><span class="n">a</span></p>'
     assert slim(text + CODE).startswith(text)
+
+
+def test_indentation_goes_where_nobody_sees_it() -> None:
+    """Blanks that end a line or begin one are gone; those of code, and of commands in a receipt, are not."""
+    kept = "<pre><code>a\n\n    b</code></pre>", "<code>a \\\n  b</code>", "<script>\n\n  x()</script>"
+    page = "<div>\n\n    <p>\n      one two\n    </p>\n" + "\n  ".join(kept) + "\n</div>\n"
+    made = unindent(page)
+    assert made.startswith("<div>\n<p>\none two\n</p>\n")
+    assert [part for part in kept if part not in made] == []
+    assert "\n ".join(made.split("<pre>")[0].split("\n ")) == made.split("<pre>")[0]
