@@ -1,14 +1,16 @@
 """What MkDocs calls while it builds the site."""
 
+from pathlib import Path
+
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import BuildError
 from mkdocs.plugins import event_priority
-from mkdocs.structure.files import Files
+from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from lab.errors import LabError
 from lab.notebook import Chapter, chapters
-from lab.site import notebooks
+from lab.site import glossary, notebooks
 from lab.site.slim import slim, unindent
 
 MAP_FILE = "docs/assets/figures/cluster.svg"
@@ -28,16 +30,18 @@ _CHAPTERS: dict[str, Chapter] = {}
 # Before mkdocs-jupyter looks for notebooks among the files.
 @event_priority(100)
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the notebooks."""
+    """Add the notebooks, and the script with the texts of the terms."""
     found = chapters(notebooks.root(config))
     _CHAPTERS.clear()
     _CHAPTERS.update((chapter.page.removeprefix("docs/"), chapter) for chapter in found)
     try:
         for file in notebooks.files(config, found):
             files.append(file)
+        terms = glossary.script(Path(config.docs_dir))
     except LabError as error:
         # MkDocs shows the message of its own errors without a traceback.
         raise BuildError(str(error)) from error
+    files.append(File.generated(config, glossary.SCRIPT, content=terms))
     return files
 
 
@@ -48,7 +52,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     elif chapter := _CHAPTERS.get(page.file.src_uri):
         # A picture's name and description have ids, so a page has the map once.
         map_of_cluster = "" if MAP_FILE in markdown else MAP
-        return _after_lead(markdown, f"{notebooks.invitation(page, chapter)}\n{map_of_cluster}")
+        return _after_lead(markdown, f"{notebooks.invitation(page, chapter)}\n{map_of_cluster}\n{glossary.MARK}")
     return markdown
 
 

@@ -17,6 +17,7 @@ def slim(html: str) -> str:
     """The HTML of a page that looks the same, with less in its code blocks."""
     return _FENCE.sub(lambda block: _LINE.sub(r"\1", _PLAIN.sub(r"\1", block[0])), html)
 
+
 # What a reader sees with its blanks, or a browser reads as a program.
 _KEPT = re.compile(r"(<(pre|code|textarea|script|style)\b.*?</\2>)", re.DOTALL)
 _BLANKS = re.compile(r"\s*\n\s*")
