@@ -1,4 +1,4 @@
-"""Draws the book's figures as SVG from the cluster's own description.
+"""Draws the book's figures as SVG from the cluster's own description, and from what it printed.
 
 `python -m lab.site.figures` writes them to docs/assets/figures. A page
 includes the file's text, so that the figure takes the page's colours and
@@ -10,7 +10,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.site import sandbox_figures
+from lab.paths import SNIPPETS
+from lab.site import pod_figures, sandbox_figures, service_figures
+from lab.site.facts import Facts
 from lab.site.svg import ACCENT as _ACCENT
 from lab.site.svg import PAPER as _PAPER
 from lab.site.svg import escape
@@ -134,20 +136,29 @@ def _devices(middle: int, address: str) -> Iterator[str]:
     yield _line(middle, _BOTTOM - 16, middle, _BOTTOM, "currentColor")
 
 
-FIGURES = {"cluster.svg": cluster_map, **sandbox_figures.FIGURES}
+OF_THE_SPEC = {"cluster.svg": cluster_map, **sandbox_figures.FIGURES}
+OF_CAPTURES = {**pod_figures.FIGURES, **service_figures.FIGURES}
+FIGURES = (*OF_THE_SPEC, *OF_CAPTURES)
 
 
-def draw(description: Path = CLUSTER_YAML) -> dict[str, str]:
+def draw(description: Path = CLUSTER_YAML, snippets: Path = SNIPPETS) -> dict[str, str]:
     """Draw every figure.
 
     Args:
         description: The file cluster.yaml.
+        snippets: The folder of captures and scenarios.
 
     Returns:
         The SVG text of each figure by its file name.
+
+    Raises:
+        LabError: A figure's name or address is not where the figure reads it.
     """
-    spec = load_spec(description)
-    return {name: figure(spec) for name, figure in FIGURES.items()}
+    facts = Facts(load_spec(description), snippets)
+    return {
+        **{name: figure(facts.spec) for name, figure in OF_THE_SPEC.items()},
+        **{name: figure(facts) for name, figure in OF_CAPTURES.items()},
+    }
 
 
 def main() -> None:
