@@ -100,6 +100,58 @@ def pod_start(facts: Facts) -> str:
     return figure("start", 860, 336, "What happens when a pod starts", words, parts)
 
 
+def hops(facts: Facts) -> str:
+    """Draw the five hops of a packet from a pod to a pod on another node, and the packet on the wire."""
+    source, target = facts.pod("pods", "pod2"), facts.pod("pods", "pod3")
+    device = facts.printed("pod_to_pod/the_brief_line", rf"^{source.address} dev (\w+) scope link$")[1]
+    here, there = facts.node(source.node), facts.node(target.node)
+    route = facts.printed("pod_to_pod/routes_to_other_nodes", rf"^([\d./]+) via {there} dev (\w+) proto bird onlink$")
+    wire = facts.printed(
+        "pod_to_pod/packet_on_the_wire",
+        rf"proto IPIP \(4\), length (\d+)\)\n +({here} > {there}): .* length (\d+)\)\n +(\S+ > [\d.]+):",
+    )
+    whole, outer, length, inner = wire.groups()
+    parts: list[str] = []
+    for x, pod, address, cable in ((12, source, here, device), (468, target, there, "cali…")):
+        middle = x + 190
+        parts += [
+            *_node(x, 12, 380, 300, pod.node, address),
+            line(middle, 110, middle, 280, INK),
+            rect(x + 80, 52, 220, 58, ACCENT, ACCENT, opacity=0.1),
+            text(middle, 76, pod.name, anchor="middle", bold=True),
+            text(middle, 98, f"eth0 {pod.address}", anchor="middle", mono=True, size=13),
+            *box(x + 80, 140, 220, 32, cable, mono=True),
+            *box(x + 80, 202, 220, 32, route[2], mono=True),
+            *box(x + 80, 264, 220, 32, "eth0", mono=True),
+        ]
+    parts += [
+        tag(92, 81, 1),
+        tag(202, 125, 2),
+        text(222, 130, "the cable", dim=True, size=13),
+        tag(202, 187, 3),
+        text(222, 192, f"route {route[1]}", dim=True, size=13),
+        tag(202, 249, 4),
+        text(222, 254, "a second header", dim=True, size=13),
+        arrow(312, 280, 548, 280, ACCENT),
+        tag(658, 249, 5),
+        text(678, 254, "the header off", dim=True, size=13),
+        text(678, 192, "a route of 32 bits", dim=True, size=13),
+        rect(108, 328, 644, 56, PAPER, INK),
+        text(124, 352, outer, mono=True, size=13),
+        text(124, 372, f"{whole} bytes on the wire", dim=True, size=13),
+        rect(396, 334, 348, 44, ACCENT, ACCENT, opacity=0.1),
+        text(412, 352, inner, mono=True, size=13),
+        text(412, 370, f"{length} bytes in {route[2]}", dim=True, size=13),
+    ]
+    words = (
+        f"1, the packet leaves {source.name}, which has {source.address}. 2, it comes through the cable to the device "
+        f"{device} of {source.node}. 3, the route {route[1]} leads it to {route[2]}. 4, there it gets a second header "
+        f"and leaves by eth0: {outer} around {inner}, {whole} bytes on the wire around {length}. 5, {target.node} "
+        f"takes the header off, and by a route and a cable the packet comes to {target.name} with {target.address}."
+    )
+    return figure("hops", 860, 396, "Five hops from pod to pod", words, parts)
+
+
 def writers(facts: Facts) -> str:
     """Draw the four writers of a node and what each writes."""
     page = "cni_or_kube_proxy/the_writers"
@@ -197,6 +249,7 @@ def _node(x: int, y: int, width: int, height: int, name: str, address: str) -> l
 FIGURES = {
     "four-problems.svg": four_problems,
     "pod-start.svg": pod_start,
+    "hops.svg": hops,
     "writers.svg": writers,
     "failures.svg": failures,
 }
