@@ -9,7 +9,7 @@ from mkdocs.structure.pages import Page
 from lab.errors import LabError
 from lab.notebook import Chapter, chapters
 from lab.site import notebooks
-from lab.site.slim import slim
+from lab.site.slim import slim, tighten
 
 MAP_FILE = "docs/assets/figures/cluster.svg"
 MAP = f"""\
@@ -60,6 +60,11 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     own = files.get_file_from_path(chapter.page.removeprefix("docs/"))
     assert own is not None, "a chapter has a page"
     return slim(notebooks.polish(html, page, chapter, own.url))
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Take from a finished page what only its templates' readers need."""
+    return tighten(output)
 
 
 def _notebook(page: Page) -> Chapter | None:
