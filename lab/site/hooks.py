@@ -11,7 +11,7 @@ from mkdocs.structure.pages import Page
 from lab.errors import LabError
 from lab.notebook import Chapter, chapters
 from lab.site import glossary, notebooks
-from lab.site.slim import slim, unindent
+from lab.site.slim import slim, tighten
 
 MAP_FILE = "docs/assets/figures/cluster.svg"
 MAP = f"""\
@@ -67,8 +67,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Take the theme's indentation out of the whole page."""
-    return unindent(output)
+    """Take from a finished page what only its templates' readers need."""
+    return tighten(output)
 
 
 def _notebook(page: Page) -> Chapter | None:
