@@ -15,7 +15,7 @@ from lab.site import pod_figures, sandbox_figures, service_figures
 from lab.site.facts import Facts
 from lab.site.svg import ACCENT as _ACCENT
 from lab.site.svg import PAPER as _PAPER
-from lab.site.svg import escape
+from lab.site.svg import figure as _figure
 from lab.site.svg import line as _line
 from lab.site.svg import rect as _rect
 from lab.site.svg import text as _text
@@ -55,10 +55,6 @@ def cluster_map(spec: Spec) -> str:
     size = 2 ** (32 - networks.block_size)
     blocks = [_block(node.name, networks.pods) for node in nodes]
     lines = [
-        '<svg class="cluster-map" role="img" aria-labelledby="map-title map-desc" fill="currentColor"'
-        f' viewBox="0 0 {right + _LEFT} 404" xmlns="http://www.w3.org/2000/svg">',
-        '<title id="map-title">Map of the cluster</title>',
-        f'<desc id="map-desc">{escape(_in_words(spec, blocks))}</desc>',
         _text(_LEFT, 22, f"Pod network {networks.pods}", bold=True),
         _text(right, 22, f"each node has a block of {size} addresses", anchor="end", dim=True),
     ]
@@ -85,9 +81,8 @@ def cluster_map(spec: Spec) -> str:
             f"Services {networks.services}: on no wire, only in every node's rules",
             dim=True,
         ),
-        "</svg>",
     ]
-    return "\n".join(lines) + "\n"
+    return _figure("map", right + _LEFT, 404, "Map of the cluster", _in_words(spec, blocks), lines)
 
 
 def _block(name: str, pods: str) -> IPv4Network:

@@ -10,12 +10,16 @@ _TRANSCRIPT = "language-node-console "
 # Lines of output, one after the other: one element with its line ends inside, since copying leaves them out as well.
 # A line end right behind a command is the command's.
 _OUTPUT = re.compile(r'(?:(?<=\n)|(?<=<code>))(?:<span class="go">[^<]*</span>\n|\n)+')
+# What a figure needs as a file of its own: the style sheet of a page has all colours and fonts.
+_FIGURE = re.compile(r'<svg [^>]*role="img".*?</svg>', re.DOTALL)
+_ALONE = re.compile(r' xmlns="[^"]+"|(?<=var\(--)([\w-]+),[^)]+(?=\))')
 _BLANK = re.compile(r"<(pre|code|script|style|textarea)\b.*?</\1>|\s*\n\s*", re.DOTALL)
 
 
 def slim(html: str) -> str:
-    """The HTML of a page's text that looks the same, with less in its code blocks."""
-    return _FENCE.sub(lambda block: _slim_block(block[0]), html)
+    """The HTML of a page's text that looks the same, with less in its code blocks and figures."""
+    figures = _FIGURE.sub(lambda figure: _ALONE.sub(r"\1", figure[0]), html)
+    return _FENCE.sub(lambda block: _slim_block(block[0]), figures)
 
 
 def _slim_block(block: str) -> str:

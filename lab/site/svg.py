@@ -10,6 +10,7 @@ escape = partial(escape_html, quote=False)
 INK = "currentColor"
 ACCENT = "var(--figure-accent, #0b6b6f)"
 PAPER = "var(--figure-paper, #ffffff)"
+_SIZE = 14
 _MONO = "var(--md-code-font-family, monospace)"
 
 
@@ -34,17 +35,19 @@ def text(
     words: str,
     *,
     anchor: str = "start",
-    size: int = 14,
+    size: int = _SIZE,
     bold: bool = False,
     dim: bool = False,
     mono: bool = False,
 ) -> str:
     """One line of text; `y` is its base line."""
+    # A figure's own size, as `figure` sets it, need not be said again.
+    height = f' font-size="{size}"' if size != _SIZE else ""
     place = f' text-anchor="{anchor}"' if anchor != "start" else ""
     weight = ' font-weight="600"' if bold else ""
     opacity = ' fill-opacity="0.75"' if dim else ""
     family = f' style="font-family:{_MONO}"' if mono else ""
-    return f'<text x="{x}" y="{y}" font-size="{size}"{place}{weight}{opacity}{family}>{escape(words)}</text>'
+    return f'<text x="{x}" y="{y}"{height}{place}{weight}{opacity}{family}>{escape(words)}</text>'
 
 
 def arrow(x1: int, y1: int, x2: int, y2: int, stroke: str = INK, *, dash: str = "") -> str:
@@ -63,12 +66,12 @@ def tag(x: int, y: int, number: int) -> str:
     """A number in a circle with its middle at a point, for what the text counts."""
     return (
         f'<circle cx="{x}" cy="{y}" r="11" style="fill:{ACCENT}"/>'
-        f'<text x="{x}" y="{y + 5}" font-size="14" text-anchor="middle" font-weight="600" style="fill:{PAPER}">'
+        f'<text x="{x}" y="{y + 5}" text-anchor="middle" font-weight="600" style="fill:{PAPER}">'
         f"{number}</text>"
     )
 
 
-def box(x: int, y: int, width: int, height: int, *lines: str, mono: bool = False, size: int = 14) -> list[str]:
+def box(x: int, y: int, width: int, height: int, *lines: str, mono: bool = False, size: int = _SIZE) -> list[str]:
     """A box with lines of text in its middle, the first one bold; `mono` is about the first, too."""
     first = y + height // 2 + 5 - 9 * (len(lines) - 1)
     return [
@@ -101,8 +104,8 @@ def figure(name: str, width: int, height: int, title: str, words: str, parts: It
         parts: Its strokes, those behind first.
     """
     head = (
-        f'<svg role="img" aria-labelledby="{name}-title {name}-desc" fill="currentColor" viewBox="0 0 {width} {height}"'
-        ' xmlns="http://www.w3.org/2000/svg">'
+        f'<svg role="img" aria-labelledby="{name}-title {name}-desc" fill="currentColor" font-size="{_SIZE}"'
+        f' viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">'
     )
     names = f'<title id="{name}-title">{escape(title)}</title>', f'<desc id="{name}-desc">{escape(words)}</desc>'
     return "\n".join([head, *names, *parts, "</svg>"]) + "\n"

@@ -57,3 +57,12 @@ def test_what_is_no_code_stays() -> None:
     """An icon or a word in the text that happens to have such a class."""
     text = '<p><span class="n">a</span></p>'
     assert slim(text + CODE).startswith(text)
+
+
+def test_a_figure_takes_its_colours_from_the_page() -> None:
+    """Without the colours for a file of its own, which are the longer part of every stroke; an icon is no figure."""
+    stroke = '<rect x="1" style="fill:var(--figure-paper{});stroke:currentColor"/></svg>'
+    made = slim('<svg role="img" viewBox="0 0 9 9" xmlns="http://x">' + stroke.format(", #fff"))
+    assert made == '<svg role="img" viewBox="0 0 9 9">' + stroke.format("")
+    icon = '<svg xmlns="http://x"><path d="M0"/></svg>'
+    assert slim(icon) == icon
