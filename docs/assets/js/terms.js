@@ -53,4 +53,5 @@
   });
   document.addEventListener("focusin", (event) => (term(event) ? show(term(event)) : hide()));
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  addEventListener("pagehide", hide); // a page that is gone back to is shown as it was left
 })();
