@@ -300,8 +300,42 @@ def test_the_error_page_leads_back(view: Opener, served: str, scheme: str) -> No
     page = view("404.html", base=served, scheme=scheme).page
     assert page.locator("h1").inner_text() == "This page is not in the book"
     assert _faults(page) == []
-    page.get_by_role("link", name="Start from the first page").click()
+    page.get_by_role("link", name="The first page").click()
     page.wait_for_url("**/index.html")
+
+
+@pytest.mark.parametrize("depth", ["nowhere", "a/b/c/nowhere.html"])
+def test_the_error_page_works_at_any_depth(view: Opener, served: str, site: Path, depth: str) -> None:
+    """A server shows it in place of whatever is missing: its styles, its links and its search are found from there."""
+    page = view("index.html", base=served).page
+    error = (site / "404.html").read_text(encoding="utf-8")
+    # With the right status the browser would report an error, and be right.
+    page.route("**/nowhere*", lambda route: route.fulfill(body=error, content_type="text/html"))
+    page.goto(f"{served}/{depth}")
+    assert page.locator(".md-header").evaluate("each => getComputedStyle(each).position") == "sticky"
+    page.get_by_role("button", name="Search the book").press("Enter")
+    _answers_and_leads(page, f"{served}/sample-page.html")
+
+
+def test_the_error_page_works_from_a_folder(view: Opener, site: Path) -> None:
+    """Who opens it from a disk finds the way, too."""
+    page = view("404.html").page
+    assert _faults(page) == []
+    page.get_by_role("button", name="Search the book").click()
+    _answers_and_leads(page, f"{site.as_uri()}/sample-page.html")
+
+
+def _answers_and_leads(page: Page, place: str) -> None:
+    """The search is open, finds the sample page, and Enter leads there."""
+    meta = page.locator(".md-search-result__meta")
+    expect(meta).to_have_text("Type to start searching", timeout=WAIT)
+    expect(page.locator(".md-search__input")).to_be_focused()
+    page.keyboard.type("seventy")
+    # The answer to the whole word; letters before it had others.
+    found = page.locator(".md-search-result__item a").first
+    expect(found).to_have_attribute("href", re.compile("sample-page.*h=seventy"), timeout=WAIT)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{place}*")
 
 
 def test_a_server_gives_the_same_site(view: Opener, served: str) -> None:
