@@ -1,6 +1,7 @@
 """Colours a transcript: which part is prompt, which is command, which is output."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -13,7 +14,24 @@ PROMPT = re.compile(r"^(?P<where>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?:/[a-z0-9](?:
 CONTINUATION = "> "
 """What stands before each further line of a command of several lines."""
 
+_HERE = re.compile(r"<<-?\s*([\"']?)(?P<end>\w+)\1")
+_OPENERS, _CLOSERS = {"for", "while", "until", "if", "case"}, {"done", "fi", "esac"}
+
 Token = tuple[int, _TokenType, str]
+
+
+def is_open(command: str) -> bool:
+    """Whether a shell would ask for another line: after a backslash, or inside of quotes, a here-document or a loop."""
+    for here in _HERE.finditer(command):
+        if here["end"] not in command[here.end() :].split("\n"):
+            return True
+    if _HERE.search(command):
+        return False
+    try:
+        words = shlex.split(command, comments=True)
+    except ValueError:  # an open quote, or a backslash at the end
+        return True
+    return sum((word in _OPENERS) - (word in _CLOSERS) for word in words) > 0 or command.endswith(("|", "&&"))
 
 
 class NodeConsoleLexer(Lexer):
@@ -31,17 +49,18 @@ class NodeConsoleLexer(Lexer):
     def get_tokens_unprocessed(self, text: str) -> Iterator[Token]:
         """Yield position, kind and text of each part, in order."""
         start = 0
-        in_command = False
+        command = ""
         for line in re.findall(r"[^\n]*\n|[^\n]+", text):
             match = PROMPT.match(line)
-            # An output line may begin with `> ` too, but not where a command goes on.
-            goes_on = in_command and line.startswith(CONTINUATION)
+            # An output line may begin with `> ` too (a diff's does), but not where a command goes on.
+            goes_on = bool(command) and line.startswith(CONTINUATION) and is_open(command.removesuffix("\n"))
             prompt = match.group() if match else CONTINUATION if goes_on else ""
-            in_command = bool(prompt)
             if prompt:
+                command = (command if goes_on else "") + line[len(prompt) :]
                 yield start, Generic.Prompt, prompt
                 # A command is one piece: the style sheet sets it off from its output, and nothing in it.
                 yield start + len(prompt), Generic.Strong, line[len(prompt) :]
             else:
+                command = ""
                 yield start, Generic.Output, line
             start += len(line)
