@@ -41,7 +41,8 @@ def run(name: str) -> None:
     with turn():
         carrier = _enter()
         if why := _skipped([snippet], carrier).get(snippet.name):
-            raise LabError(f"{snippet.name} is skipped on this cluster", detail=why, hint=_SKIPPED)
+            more = f"\nit {snippet.alone}" if snippet.alone else ""
+            raise LabError(f"{snippet.name} is skipped on this cluster", detail=why + more, hint=_SKIPPED)
         needed = snippet.scenario
         if needed and scenario.present(needed, carrier):
             # Whoever applied it may still want it: it stays.

@@ -68,8 +68,7 @@ def reason(snippet: Snippet, lacks: Mapping[str, str]) -> str:
     for need in ["every", *of(snippet)]:
         if need in lacks:
             what = FEATURES.get(need) or ("" if need == "every" else f"the {need} on nodes")
-            why = f" ({snippet.alone})" if need == "mine" else ""
-            return "; ".join(filter(None, [f"it needs {what}{why}" if what else "", lacks[need]]))
+            return "; ".join(filter(None, [f"it needs {what}" if what else "", lacks[need]]))
     return ""
 
 

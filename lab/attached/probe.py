@@ -277,8 +277,10 @@ def fit(found: Facts, gateway: str, book: Spec, namespace: str) -> Fit:
     texts = _texts()
     addresses = {role.address: address(found.cast[role.name]) for role in book.nodes}
     addresses[book.networks.gateway] = gateway or book.networks.gateway
-    addresses |= _services(found, book, texts)
-    networks = {book.networks.pods: found.pods, book.networks.services: found.services}
+    networks = {book.networks.pods: found.pods} if found.pods else {}
+    if found.services:
+        addresses |= _services(found, book, texts)
+        networks[book.networks.services] = found.services
     if found.blocks:
         networks |= {BOOK_BLOCKS[role]: block for role, block in found.blocks.items()}
         addresses |= _pods(found, texts)
@@ -309,7 +311,7 @@ def _written(texts: str, network: str) -> list[str]:
 def _services(found: Facts, book: Spec, texts: str) -> dict[str, str]:
     """A free ClusterIP for each that the book has; the name server's and the API server's are as they are."""
     old, new = ipaddress.ip_network(book.networks.services), ipaddress.ip_network(found.services)
-    pairs = {str(old[1]): found.api, book.networks.dns: found.dns}
+    pairs = {str(old[1]): found.api, book.networks.dns: found.dns or book.networks.dns}
     used = {*pairs.values(), *found.taken}
     for each in _written(texts, book.networks.services):
         if each not in pairs and ipaddress.ip_address(each) != old.network_address:

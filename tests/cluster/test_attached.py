@@ -97,7 +97,7 @@ def test_snippets_run_in_its_words(attached: str, call: Call) -> None:
 
 def test_what_would_stop_a_program_is_skipped(attached: str, call: Call) -> None:
     said = call("run", "operating/dns_gone", status=1)
-    assert "operating/dns_gone is skipped on this cluster" in said and "(stops CoreDNS)" in said
+    assert "operating/dns_gone is skipped on this cluster" in said and "it stops CoreDNS" in said
     said = call("verify", "cni/add", "cni/check")
     assert "2 of 2 snippets are skipped" in said
 

@@ -3,19 +3,21 @@
 import ast
 import json
 import os
+from collections.abc import Iterator
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from apiserver import StandIn
 from click.testing import CliRunner, Result
 
 from lab import carriers, scenario
 from lab.attached import kubeconfig, needs, nodes, probe, ways
 from lab.attached.fit import BOOK_BLOCKS, Fit, names_in
 from lab.attached.server import RIGHTS, Right, Server, require_rights
-from lab.carriers import attached
+from lab.carriers import attached as attached_carrier
 from lab.cli import main
 from lab.errors import LabError
 from lab.snippets import discover, find
@@ -423,7 +425,7 @@ def test_another_cni_and_another_mode_are_named() -> None:
 
 def test_snippets_that_stop_something_want_the_cluster_for_themselves() -> None:
     why = needs.reason(find("operating/dns_gone"), {"mine": "an attached cluster is left as it is"})
-    assert "stops CoreDNS" in why and "lab up --mine" in why
+    assert "lab up --mine" in why
     assert needs.reason(find("network_policy/egress"), {"mine": "x"}) == ""
 
 
@@ -446,7 +448,150 @@ def test_programs_are_read_from_the_snippet() -> None:
 
 def test_down_without_an_attached_cluster_does_no_harm(config: Path) -> None:
     said: list[str] = []
-    attached.down(said.append)
+    attached_carrier.down(said.append)
     assert said == ["no cluster is attached"]
     with pytest.raises(LabError, match="no cluster of yours is attached"):
-        attached.running()
+        attached_carrier.running()
+
+
+# --- up and down, against an API server that keeps objects -----------------------------------
+
+# Everything "on a node" runs here; `nsenter` enters nothing.
+PROGRAMS = {
+    "ssh": 'case "$*" in *-G*|*-M*|*-O*) exit;; esac\nfor line; do :; done\nexec sh -c "$line"',
+    "kubectl": 'case "$*" in *exec*) while [ "$1" != -- ]; do shift; done; shift; exec "$@";; esac; exit 1',
+    "nsenter": 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"',
+}
+
+
+class Cluster(StandIn):
+    """Three nodes, one of them not in the ssh config; pods start at once."""
+
+    forbidden = False
+
+    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, dict[str, Any]]:
+        if path.endswith("selfsubjectaccessreviews"):
+            return 201, {"status": {"allowed": not self.forbidden}}
+        if path == "/api/v1/nodes":
+            return 200, {"items": [node("cp", control=True), node("w1"), node("w2")]}
+        if path == "/api/v1/services":
+            api = {"metadata": {"namespace": "default", "name": "kubernetes"}, "spec": {"clusterIP": "10.43.0.1"}}
+            return 200, {"items": [api]}
+        if method == "POST":
+            status = {"containerStatuses": [{"ready": True}]}
+            self.objects[f"{path}/{body['metadata']['name']}"] = {**body, "status": status}
+            return 201, body
+        if method == "DELETE" and path.startswith("/api/v1/namespaces/"):
+            for each in [key for key in self.objects if key.startswith(f"{path}/")]:
+                del self.objects[each]
+        return super().answer(method, path, query, body)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster that can be attached, and a lab that never was up."""
+    monkeypatch.setenv("LAB_CARRIER", "")
+    monkeypatch.setenv("LAB_STATE", str(tmp_path / "state"))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    (tmp_path / "state/bin").mkdir(parents=True)
+    (tmp_path / "state/bin/kubectl").symlink_to(programs / "kubectl")
+    (tmp_path / "ssh_config").write_text("Host w1 w2\n")
+    server = Cluster()
+    server.kubeconfig(tmp_path)
+    yield server
+    server.close()
+
+
+def attach(folder: Path, *words: str) -> Result:
+    return up("--kubeconfig", str(folder / "kubeconfig"), "--ssh-config", str(folder / "ssh_config"), *words)
+
+
+def lab(*words: str) -> Result:
+    return CliRunner().invoke(main, list(words))
+
+
+def test_nothing_is_made_before_it_is_shown(cluster: Cluster, tmp_path: Path) -> None:
+    """Without a terminal and without --yes, that is all."""
+    result = attach(tmp_path)
+    assert result.exit_code == 1 and "nothing was made: nobody is there to be asked" in result.output
+    for line in ("  Namespace living-book", "  Pod living-book/node-controlplane: privileged"):
+        assert line in result.output
+    assert "cp (10.0.0.1) plays controlplane, reached by a privileged pod" in result.output
+    assert "w1 (10.0.0.1) plays node01, reached by ssh" in result.output
+    assert cluster.objects == {}
+    assert not [line for line in cluster.requests if line.startswith("POST") and "reviews" not in line]
+
+
+def test_up_status_and_down_leave_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """Twice `up` is once; afterwards the next `lab up` starts the book's own nodes again."""
+    for _ in range(2):
+        result = attach(tmp_path, "--yes")
+        assert result.exit_code == 0, result.output
+        assert "the cluster is attached" in result.output and "snippets are skipped on this cluster" in result.output
+        space = "/api/v1/namespaces/living-book"
+        assert set(cluster.objects) == {space, f"{space}/pods/node-controlplane"}
+    state = json.loads(lab("status", "--json").output)
+    assert state["phase"] == "ready" and [each["name"] for each in state["nodes"]] == ["cp", "w1", "w2"]
+    carrier = attached_carrier.running()
+    for name in ("cp", "w2"):
+        done = carrier.execute(name, "echo hello; exit 3")
+        assert (done.status, done.stdout) == (3, "hello\n")
+    assert lab("down").exit_code == 0
+    assert cluster.objects == {} and carriers.remembered() == {"carrier": "uml"}
+    assert not (tmp_path / "state/attached").exists()
+
+
+def test_a_namespace_of_others_is_not_removed(cluster: Cluster, tmp_path: Path) -> None:
+    """Nor is one of the lab's own name that it did not make ever used."""
+    cluster.objects["/api/v1/namespaces/default"] = {"metadata": {"name": "default"}}
+    assert attach(tmp_path, "--yes", "--namespace", "default").exit_code == 0
+    assert "/api/v1/namespaces/default/pods/node-controlplane" in cluster.objects
+    assert attached_carrier.running().fit.same_names
+    assert lab("down").exit_code == 0
+    assert set(cluster.objects) == {"/api/v1/namespaces/default"}
+    cluster.objects["/api/v1/namespaces/living-book"] = {"metadata": {"name": "living-book"}}
+    result = attach(tmp_path, "--yes")
+    assert result.exit_code == 1 and "that the lab did not make" in result.output
+
+
+def test_what_was_begun_is_removed_when_it_fails(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LabError("w1: no answer")
+
+    monkeypatch.setattr(probe, "look", fail)
+    result = attach(tmp_path, "--yes")
+    assert result.exit_code == 1 and "w1: no answer" in result.output
+    assert cluster.objects == {} and not (tmp_path / "state/attached").exists()
+
+
+def test_what_is_not_done_to_a_strangers_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    """Each is refused with what to do instead."""
+    assert attach(tmp_path, "--yes").exit_code == 0
+    for words, told in {
+        ("mutate",): "mutations break a cluster on purpose",
+        ("notebook",): "notebooks hold the book's own addresses",
+        ("proxy-mode", "ipvs"): "its kube-proxy is left as it is",
+        ("update", "cni/add"): "captures are made on the lab",
+        ("run", "cni/add"): "cni/add is skipped on this cluster",
+    }.items():
+        result = lab(*words)
+        assert result.exit_code == 1 and told in result.output and "hint: " in result.output, words
+
+
+def test_a_cluster_that_is_gone_is_forgotten(cluster: Cluster, tmp_path: Path) -> None:
+    """With what may be left there."""
+    assert attach(tmp_path, "--yes").exit_code == 0
+    config = tmp_path / "state/attached/kubeconfig"
+    config.write_text(config.read_text().replace("127.0.0.1:", "127.0.0.1:1 #"))
+    result = lab("down")
+    assert result.exit_code == 1 and "does not answer" in result.output
+    result = lab("down", "--delete")
+    assert result.exit_code == 0 and "kubectl delete namespace living-book" in result.output
+    assert carriers.remembered() == {"carrier": "uml"}
