@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class Seen:
     yours: World = NOBODY
     words: "Words | None" = None
 
-    @property
+    @cached_property
     def known(self) -> Renaming:
         """What the objects of both clusters tell of their names."""
         return identity.with_endpoints(identity.known(self.book, self.yours), self.old)

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from hashlib import sha1, sha256
 from typing import Any
 
-from lab import receipt, scenario
+from lab import paths, receipt, scenario
 from lab.api import KubernetesApi, Object
 from lab.carriers import Carrier
 from lab.check.renaming import ADDRESS, CABLE, CHAIN, Renaming
 from lab.drift import shown
 from lab.errors import LabError
-from lab.snippets import find
+from lab.snippets import read
 from lab.spec import Spec, load_spec
 
 BLOCKS = "pod_to_pod/block_affinities"
@@ -148,7 +148,7 @@ def of_cluster(carrier: Carrier) -> World:
 def blocks_of_book() -> list[tuple[str, str]]:
     """Each of the book's nodes with its block of addresses; none before that was captured."""
     try:
-        transcript, _ = receipt.load(find(BLOCKS))
+        transcript, _ = receipt.load(read(paths.SNIPPETS / f"{BLOCKS}.py"))
     except LabError:
         return []
     entries = [entry for each in shown(transcript) for entry in each.entries if entry.fields.get("CIDR")]

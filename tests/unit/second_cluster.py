@@ -65,6 +65,8 @@ def second_world(name: str | None) -> World:
     return identity.world(second_spec(), objects, blocks)
 
 
-def transcripts() -> dict[str, str]:
-    """The committed transcripts of all snippets."""
-    return {snippet.name: receipt.load(snippet)[0] for snippet in discover()}
+SNIPPETS = {snippet.name: snippet for snippet in discover()}
+"""All snippets, read once for all tests."""
+
+OUTS = {name: receipt.load(snippet)[0] for name, snippet in SNIPPETS.items()}
+"""Their committed transcripts."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from fakes import ROUTE, FakeCarrier, Lab
-from second_cluster import book_world, moved, second_world, transcripts
+from second_cluster import OUTS, SNIPPETS, book_world, moved, second_world
 
 from lab import carriers, check, scenario, verdicts
 from lab.attached.fit import Fit, names_in
@@ -26,7 +26,6 @@ from lab.snippets import Snippet, find
 
 Write = Callable[[str, str], Path]
 
-OUTS = transcripts()
 CHAPTERS = ("pod_to_pod", "cluster_ip", "node_port")
 # A digest over rules is another one under other names, and a question with a piece of an address cannot be translated.
 NOT_MOVABLE = {"cluster_ip/every_node_equal", "cluster_ip/one_in_n"}
@@ -36,7 +35,7 @@ ROUTES, LINE, WEB = "pod_to_pod/routes_to_other_nodes", "pod_to_pod/the_brief_li
 
 def seen(name: str, new: str, *, second: bool = False, error: str = "", old: str = "") -> Seen:
     """What a cluster showed for a snippet: the book's own, or the second one."""
-    snippet = find(name)
+    snippet = SNIPPETS[name]
     book = book_world(snippet.scenario)
     yours = second_world(snippet.scenario) if second else book
     return Seen(snippet, old or OUTS[name], new, error, bool(error), 1.0, book, yours)
@@ -115,7 +114,7 @@ class OwnCluster(FakeCarrier):
 
 def on_own_cluster(name: str, monkeypatch: pytest.MonkeyPatch, edit: Callable[[str], str] = str) -> Report:
     """What `lab check` says when that cluster prints the book's transcript in its own words, edited."""
-    snippet = find(name)
+    snippet = SNIPPETS[name]
     asked: list[Path] = []
 
     def execute(one: Snippet, *, workers: object) -> Run:

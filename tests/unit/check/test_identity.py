@@ -4,15 +4,13 @@ import re
 
 import pytest
 from fakes import FakeApi, FakeCarrier, pod
-from second_cluster import book_world, second_world, transcripts
+from second_cluster import OUTS, SNIPPETS, book_world, second_world
 
 from lab import scenario
 from lab.check import identity
 from lab.check.renaming import ADDRESS, CABLE, CHAIN, Renaming
 from lab.errors import LabError
-from lab.snippets import find
 
-OUTS = transcripts()
 # These make a pod or a Service of their own, which no scenario names.
 OWN = {"cluster_ip/nat_diff", "cni_or_kube_proxy/new_pod", "cni_or_kube_proxy/stop_kube_proxy"}
 COMPUTED = re.compile(r"KUBE-(?:SVC|SEP|EXT|SVL|FW)-[A-Z2-7]{16}|cali[0-9a-f]{11}")
@@ -22,7 +20,7 @@ SHOWING = [name for name, text in OUTS.items() if COMPUTED.search(text) and name
 @pytest.mark.parametrize("name", SHOWING)
 def test_every_computed_name_of_the_book_is_explained(name: str) -> None:
     """All links and chains that a capture shows are those of its scenario's pods and Services."""
-    world = book_world(find(name).scenario)
+    world = book_world(SNIPPETS[name].scenario)
     assert set(COMPUTED.findall(OUTS[name])) <= world.cables | world.chains
 
 
