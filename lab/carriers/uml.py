@@ -128,6 +128,8 @@ class UmlCarrier:
 
     name = "uml"
     recorded = None
+    login = 2
+    """Seconds in which a node's sshd must have begun to speak; another attempt follows."""
 
     def __init__(self, spec: Spec, state: State) -> None:
         self.spec, self.state = spec, state
@@ -296,7 +298,8 @@ class UmlCarrier:
         deadline = time.monotonic() + timeout
         command = self.inside(
             [
-                "ssh", *SSH_OPTIONS, "-o", "ConnectTimeout=2",
+                "ssh", "-o", f"ServerAliveInterval={max(5, self.login)}", *SSH_OPTIONS,
+                "-o", f"ConnectTimeout={self.login}",
                 "-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}",
                 "-i", self.folder / "ssh_key", "-o", f"ControlPath={self._socket(node)}", "-o", "ControlPersist=yes",
                 "-M", "-N", "-f", f"root@{address}",
@@ -309,7 +312,7 @@ class UmlCarrier:
                 raise LabError(f"{node}: its kernel ended", detail=_tail(self.console(node)), hint="lab up --fresh")
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                check=False, timeout=30,
+                check=False, timeout=30 + 2 * self.login,
             )  # fmt: skip
             if done.returncode == 0:
                 return

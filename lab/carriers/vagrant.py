@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from lab.carriers import Completed
 from lab.carriers.uml import State, UmlCarrier, load_state, save_state, start_time
 from lab.errors import LabError
 from lab.paths import ROOT, real_uid, runtime_dir
 from lab.spec import Spec, load_spec
 from lab.vagrant import files, holder, tool
+
+EMULATED = 6.0
+"""How many times longer a command may take where the processor is emulated."""
 
 
 def state_file() -> Path:
@@ -24,6 +28,7 @@ class VagrantCarrier(UmlCarrier):
     """The virtual machines of one checkout's lab: reached as the nodes of the other carrier are."""
 
     name = "vagrant"
+    login = 45
 
     def __init__(self, spec: Spec, state: State) -> None:
         super().__init__(spec, state)
@@ -101,6 +106,13 @@ class VagrantCarrier(UmlCarrier):
                 if wanted in Path(f"/proc/{child}/cmdline").read_bytes():
                     return child
         return 0
+
+    def execute(self, node: str, command: str, *, timeout: float = 30.0) -> Completed:
+        """Run a shell command on a node as root; see `lab.carriers.Carrier.execute`.
+
+        Where the processor is emulated, a command may take as many times longer.
+        """
+        return super().execute(node, command, timeout=timeout * (1.0 if tool.kvm() else EMULATED))
 
     def vagrant(self, *words: str) -> list[str]:
         """A command of vagrant, run where this lab's libvirt answers."""

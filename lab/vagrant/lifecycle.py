@@ -22,8 +22,11 @@ from lab.vagrant import box, files, tool
 
 Report = Callable[[str], None]
 
-MACHINES_LIMIT, HALT_LIMIT, NODE_LIMIT, SSH_LIMIT = 1800.0, 300.0, 2400.0, 300.0
-"""Seconds that may pass: until all machines are up; until they stop; for kubeadm on one; until ssh answers."""
+MACHINES_LIMIT, HALT_LIMIT, NODE_LIMIT, SSH_LIMIT = 1800.0, 300.0, 900.0, 300.0
+"""Seconds that may pass: until all machines are up; until they stop; for kubeadm on one; until ssh answers.
+
+What a node is asked may take longer where the processor is emulated, see `VagrantCarrier.execute`.
+"""
 
 EMULATED = 8.0
 """How many times its limit each condition of a ready cluster may take where the processor is emulated."""
@@ -125,7 +128,7 @@ def machines(spec: Spec, bringup: Bringup, say: Report) -> VagrantCarrier:
     with _step(say, f"vagrant up, {len(spec.nodes)} machines"):
         carrier.save()
         tool.run(
-            carrier.vagrant("up", "--provision-with", "files,prepare"), what="vagrant up",
+            carrier.vagrant("up"), what="vagrant up",
             log=files.folder() / "logs/vagrant.log", limit=MACHINES_LIMIT, say=say,
         )  # fmt: skip
         carrier.save()

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The first thing that runs on a virtual machine: lays down what `lab box` made for this node.
-# A box of ours has all programs and images inside. Another Debian 13 gets its packages from
-# Debian, and the rest from the synced folder /opt/lab/products; nothing else is downloaded.
+# A box of ours has all programs, images and units inside. Another Debian 13 gets its packages
+# from Debian, and the rest from the synced folder /opt/lab/products; nothing else is downloaded.
 set -eu
 if [ -e /tmp/lab.tar ]; then # not there when only this provisioner runs again
 	tar -C / --no-same-owner -xpf /tmp/lab.tar
@@ -18,22 +18,19 @@ if [ ! -e /etc/lab/box ]; then
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -q -q update
 	# shellcheck disable=SC2046 # one word a package
-	apt-get -q -q install --yes --no-install-recommends $(grep -v '^#' /opt/lab/packages.txt) >/dev/null
+	apt-get -q -q install --yes --no-install-recommends $(cat /opt/lab/packages.txt) >/dev/null
 	cp -a /opt/lab/products/root/. /
 	swapoff -a
 	sed -i '/\sswap\s/d' /etc/fstab
-fi
-
-systemctl daemon-reload
-systemctl enable --quiet lab-vm.service
-/usr/local/sbin/lab-vm
-systemctl restart systemd-modules-load.service
-systemctl restart systemd-sysctl.service
-systemctl try-reload-or-restart ssh.service
-
-if [ ! -e /etc/lab/box ]; then
-	systemctl restart containerd.service
+	systemctl daemon-reload
+	systemctl enable --quiet lab-vm.service
+	systemctl restart systemd-modules-load.service systemd-sysctl.service containerd.service
 	for archive in /opt/lab/products/*.tar; do
 		ctr --namespace k8s.io images import "$archive" >/dev/null
 	done
 fi
+
+/usr/local/sbin/lab-vm
+# The node's own key takes the place of the one that the machine made for its first boot.
+# A signal costs nothing; a question to systemd costs seconds where the processor is emulated.
+kill -HUP "$(cat /run/sshd.pid)"

@@ -3,6 +3,7 @@
 The page is written in any case: from what the run measured, as far as it came.
 """
 
+import argparse
 import json
 import os
 import re
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,8 +29,8 @@ from lab.spec import Spec, load_spec
 from lab.vagrant import files, lifecycle, tool
 
 PAGE = ROOT / "docs/lab/vagrant-report.md"
-LIMIT = 75 * 60
-"""Seconds that the whole run may take."""
+LIMIT = 75
+"""Minutes that the whole run may take, unless `--limit` says fewer."""
 
 CHAPTERS = ("pod_to_pod", "cluster_ip")
 """What is compared where the processor is emulated; with KVM it is the whole book."""
@@ -53,6 +53,10 @@ NODE_QUESTIONS = (
 )
 
 
+class OutOfTime(KeyboardInterrupt):
+    """The limit is over; whoever waits for something gives up as after Ctrl-C."""
+
+
 @dataclass
 class Run:
     """What a run came to.
@@ -67,6 +71,7 @@ class Run:
     begun: datetime
     kvm: bool
     versions: dict[str, str]
+    limit: int = LIMIT
     found: bool = False
     load: str = ""
     steps: list[tuple[str, float]] = field(default_factory=list)
@@ -94,10 +99,15 @@ class Run:
 
 def main() -> None:
     """Run it all within the limit, write the page, and exit with 1 if anything differs."""
+    asked = argparse.ArgumentParser(prog="lab.vagrant.report", description=__doc__)
+    asked.add_argument("--limit", type=int, default=LIMIT, help="minutes that it may take")
+    asked.add_argument("--keep", action="store_true", help="leave the machines running afterwards")
+    asked.add_argument("--keep-machines", action="store_true", help="take machines that run already")
+    options = asked.parse_args()
+    run = Run(begun=datetime.now(UTC), kvm=tool.kvm(), versions=_versions_here(), limit=options.limit)
+    begin = time.monotonic()
     log = state_dir() / "vagrant-report.log"
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    run = Run(begun=datetime.now(UTC), kvm=tool.kvm(), versions=_versions_here())
-    begin = time.monotonic()
 
     def say(line: str) -> None:
         run.hear(line)
@@ -106,38 +116,38 @@ def main() -> None:
         with log.open("a") as stream:
             stream.write(told + "\n")
 
-    signal.signal(signal.SIGALRM, _out_of_time)
+    def out_of_time(number: int, frame: FrameType | None) -> None:
+        raise OutOfTime
+
+    signal.signal(signal.SIGALRM, out_of_time)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.alarm(LIMIT)
+    signal.alarm(run.limit * 60)
     try:
         with exclusive():
-            _cluster(run, say)
+            _cluster(run, say, keep=options.keep_machines)
         _compare(run, say)
     except LabError as error:
         run.error = str(error)
+    except OutOfTime:
+        run.error = f"no end within {run.limit} minutes"
     except KeyboardInterrupt:
         run.error = "it was interrupted"
     finally:
         signal.alarm(0)
         run.load = " ".join(f"{value:.1f}" for value in os.getloadavg())
         run.seconds = time.monotonic() - begin
-        with suppress(LabError):
-            _look(run)
+        _look(run)
         PAGE.write_text(page(run, load_spec()), encoding="utf-8")
         print(f"the report: {PAGE.relative_to(ROOT)}", file=sys.stderr)
-        if "--keep" not in sys.argv:
-            lifecycle.down(lambda line: print(line, file=sys.stderr))
+        if not options.keep:
+            lifecycle.delete(lambda line: print(line, file=sys.stderr))
     sys.exit(0 if run.good else 1)
 
 
-def _out_of_time(number: int, frame: FrameType | None) -> None:
-    raise LabError(f"no end within {LIMIT // 60} minutes")
-
-
-def _cluster(run: Run, say: Callable[[str], None]) -> None:
+def _cluster(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
     os.environ["LAB_CARRIER"] = "vagrant"
     state = load_state(state_file())
-    run.found = "--keep-machines" in sys.argv and state is not None and state.alive()
+    run.found = keep and state is not None and state.alive()
     carrier = lifecycle.up(say, fresh=not run.found)
     remember("vagrant")
     run.cluster = carrier.versions()
@@ -211,7 +221,7 @@ def page(run: Run, spec: Spec) -> str:
         "This page is written by `make test-vagrant`, each time anew, and by nobody else.",
         _sentence(run),
         f"It began on {run.begun:%Y-%m-%d at %H:%M} UTC and took {_minutes(run.seconds)}; "
-        f"its limit is {LIMIT // 60} minutes.",
+        f"its limit was {run.limit} minutes.",
         *(["The machines ran already when it began; all after that was made by it."] if run.found else []),
         f"The processor was {'not emulated (KVM)' if run.kvm else 'emulated by QEMU, since KVM was not usable here'}; "
         f"this host's load at the end was {run.load} (over 1, 5 and 15 minutes).",

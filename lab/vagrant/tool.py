@@ -1,6 +1,7 @@
 """Calls of `vagrant`, and what its failures mean in words."""
 
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -137,6 +138,7 @@ def take_plugins(home: Path) -> None:
             link.symlink_to(source)
 
 
+@functools.cache
 def kvm() -> bool:
     """Whether this machine's processor runs guests itself.
 

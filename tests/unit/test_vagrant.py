@@ -3,6 +3,7 @@
 import json
 import os
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lab.cli import main
 from lab.errors import LabError
 from lab.image.steps import PROVISION
 from lab.spec import load_spec
-from lab.vagrant import box, files, lifecycle, tool
+from lab.vagrant import box, files, lifecycle, report, tool
 
 SPEC = load_spec()
 TOKEN = "abcdef.0123456789abcdef"
@@ -352,3 +353,45 @@ def test_the_box_is_made_of_what_the_nodes_are_made_of() -> None:
     assert root in whole.needs
     assert PROVISION / "node.sh" in list(whole.inputs())
     assert "box" not in [step.name for step in box.all_steps(SPEC)], "`lab build` does not make it"
+
+
+# --- the report -----------------------------------------------------------------------
+
+
+def ran(*lines: str, **values: Any) -> report.Run:
+    run = report.Run(begun=datetime(2026, 1, 2, 3, 4, tzinfo=UTC), kvm=False, versions={"QEMU": "7.2"}, **values)
+    for line in lines:
+        run.hear(line)
+    return run
+
+
+def test_a_run_that_did_not_end_says_how_far_it_came() -> None:
+    run = ran(
+        "vagrant up, 3 machines ...", "node01: Starting domain.", "vagrant up, 3 machines: 200.5 s", "kubeadm init ..."
+    )
+    run.error = f"no end within 75 minutes: {Path.home()}/x and {report.ROOT}/y"
+    run.state = {"node01: uptime": "up 3 min\n"}
+    text = report.page(run, SPEC)
+    assert "| vagrant up, 3 machines | 200.5 |\n| kubeadm init | did not end |" in text
+    assert "ended at the step “kubeadm init”" in text and "No output was compared." in text
+    assert "no end within 75 minutes: ~/x and ./y" in text and "up 3 min" in text
+    assert not run.good and str(Path.home()) not in text
+
+
+def test_a_run_is_good_when_every_output_is_the_books() -> None:
+    snippets = [{"snippet": "pod_to_pod/mtu", "result": "unchanged", "findings": [], "difference": "", "error": ""}]
+    run = ran(verdicts={"counts": {"all": 1, "unchanged": 1, "changed": 0, "failed": 0}, "snippets": snippets})
+    assert run.good
+    text = report.page(run, SPEC)
+    assert "1 of 1 outputs were the book's" in text and "`pod_to_pod/mtu`" in text
+
+
+def test_an_output_that_differs_is_shown_with_its_meaning() -> None:
+    other = {
+        "snippet": "cluster_ip/dns", "result": "changed", "findings": [{"sentence": "node01 lost a route"}],
+        "difference": "-old\n+new\n", "error": "",
+    }  # fmt: skip
+    run = ran(verdicts={"counts": {"all": 1, "unchanged": 0, "changed": 1, "failed": 0}, "snippets": [other]})
+    assert not run.good
+    text = report.page(run, SPEC)
+    assert "### cluster_ip/dns: changed" in text and "- node01 lost a route" in text and "+new" in text

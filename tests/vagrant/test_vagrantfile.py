@@ -98,11 +98,18 @@ def test_the_private_network_is_the_only_one_that_is_asked_for(machines: dict[st
 def test_the_shell_that_provisions_them_is_the_one_of_the_other_carrier(machines: dict[str, Any]) -> None:
     for name, found in machines.items():
         assert [step[0] for step in found["scripts"]] == ["files", "prepare", "node", "cluster"]
+        assert found["scripts"][-1][2] == "once"
         scripts = {step: path for step, path, _ in found["scripts"]}
         assert Path(scripts["node"]) == PROVISION / "node.sh"
         assert Path(scripts["files"]).name == f"{name}.tar"
         for path in (scripts["prepare"], scripts["cluster"]):
             assert Path(path).is_file()
+
+
+def test_the_lab_makes_the_cluster_itself(tmp_path: Path) -> None:
+    """Where `lab up` drives, vagrant leaves the last step to it."""
+    for found in told(tmp_path, LAB_POOL="lab").values():
+        assert found["scripts"][-1][0] == "cluster" and found["scripts"][-1][2] == "never"
 
 
 def test_with_our_box_nothing_is_synchronised(tmp_path: Path) -> None:
