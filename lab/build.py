@@ -138,7 +138,9 @@ def _run(steps: list[Step], store: Store, progress: Progress) -> None:
             while waiting or futures:
                 unbuilt = {step.name for step in waiting} | {step.name for step in futures.values()}
                 for step in list(waiting):
-                    if len(futures) < LANES and not unbuilt & {need.name for need in step.needs}:
+                    shared = {other.shares for other in futures.values()} - {""}
+                    able = step.shares not in shared and not unbuilt & {need.name for need in step.needs}
+                    if len(futures) < LANES and able:
                         waiting.remove(step)
                         futures[pool.submit(work, step)] = step
                 done, _ = wait(futures, return_when=FIRST_COMPLETED)

@@ -137,7 +137,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 import pathlib, signal
 from lab import build
 from lab.store import Store
-from test_shell import Sleeping
+from test_build import Sleeping
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 steps = [Sleeping()]
 with build.Progress(steps, lambda text: None) as progress:
@@ -152,3 +152,27 @@ with build.Progress(steps, lambda text: None) as progress:
         _, errors = process.communicate(timeout=30)
     assert process.returncode != 0 and "KeyboardInterrupt" in errors
     assert not runs(pid)
+
+
+class Compiling(Plain):
+    """A step that tells when it begins and ends."""
+
+    shares = "sources"
+
+    def __init__(self, name: str, seen: list[str]) -> None:
+        self.name, self.seen = name, seen
+
+    def build(self, work: Path) -> None:
+        self.seen.append(f"{self.name} begins")
+        time.sleep(0.05)
+        self.seen.append(f"{self.name} ends")
+        (work / "info.json").write_text("[]\n")
+
+
+def test_steps_that_compile_the_same_wait_for_each_other(tmp_path: Path) -> None:
+    """Side by side each would compile all of it; the second finds it done."""
+    seen: list[str] = []
+    steps: list[Step] = [Compiling("first", seen), Compiling("second", seen)]
+    with build.Progress(steps, lambda text: None) as progress:
+        build._run(steps, Store(tmp_path / "products"), progress)
+    assert seen == ["first begins", "first ends", "second begins", "second ends"]
