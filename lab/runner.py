@@ -238,7 +238,8 @@ class _Comparing:
         if verdict.result == verdicts.FAILED:
             raise LabError(verdict.error, detail=verdict.text() + elsewhere)
         told = _indented(verdict.text() + elsewhere)
-        return f"changed\n{told}{verdict.difference}accept it with: lab update {snippet.name}"
+        accept = "" if carriers.own_cluster(self._carrier) else f"accept it with: lab update {snippet.name}"
+        return f"changed\n{told}{verdict.difference}{accept}".rstrip()
 
     def _elsewhere(self, snippet: Snippet) -> str:
         """That a capture comes from another carrier or other versions, if it does."""

@@ -62,8 +62,14 @@ class Fit:
     @cached_property
     def same_addresses(self) -> bool:
         """Whether every address is the book's."""
-        pairs = [*self.addresses.items(), *self.networks.items(), *self.ports.items()]
-        return self.fixed and all(book == here for book, here in pairs)
+        return not self.other_address
+
+    @cached_property
+    def other_address(self) -> str:
+        """An address that is another one here, for a message; empty when every one is the book's."""
+        pairs = [*self.networks.items(), *self.addresses.items(), *self.ports.items()]
+        found = next((f"{book} is {here} here" for book, here in pairs if book != here), "")
+        return found or ("" if self.fixed else "pods cannot be given theirs")
 
     @property
     def same(self) -> bool:
@@ -202,7 +208,8 @@ def names_in(text: str) -> list[str]:
 def _computed(namespace: str, names: list[str], addresses: list[str]) -> Iterator[str]:
     """The names that Calico and kube-proxy compute for objects of these names: devices, chains, sets."""
     for name in names:
-        yield "cali" + sha1(f"{namespace}.{name}".encode()).hexdigest()[:11]
+        digest = sha1(f"{namespace}.{name}".encode()).hexdigest()[:11]
+        yield from (digest, "cali" + digest)
         for port in ("", ":"):
             yield _kube(f"{namespace}/{name}{port}tcp")
         for address in addresses:

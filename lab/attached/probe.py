@@ -244,7 +244,7 @@ def lacks(found: Facts, seen: Mapping[str, NodeFacts], spec: Spec, fit: Fit, *, 
     devices = {node: facts.device for node, facts in seen.items()}
     told = ", ".join(f"{node}: {device or 'no default route'}" for node, device in devices.items())
     unless(set(devices.values()) == {"eth0"}, "eth0", told)
-    unless(fit.same_addresses, "addresses", f"pods {found.pods}, Services {found.services}")
+    unless(fit.same_addresses, "addresses", fit.other_address)
     unless(fit.same_names, "names", f"scenarios live in {fit.namespace}")
     unless(not found.policies, "no-policies", f"{found.policies} of others")
     unless(mine, "mine", "an attached cluster is left as it is")
