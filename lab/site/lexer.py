@@ -1,37 +1,18 @@
 """Colours a transcript: which part is prompt, which is command, which is output."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from typing import ClassVar
 
 from pygments.lexer import Lexer
 from pygments.token import Generic, _TokenType
 
+from lab.capture import CONTINUATION, is_open
+
 PROMPT = re.compile(r"^(?P<where>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?:/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)?)\$ ")
 """The prompt that opens a command: `node01$ ` on a node, `node01/pod2$ ` in a pod."""
 
-CONTINUATION = "> "
-"""What stands before each further line of a command of several lines."""
-
-_HERE = re.compile(r"<<-?\s*([\"']?)(?P<end>\w+)\1")
-_OPENERS, _CLOSERS = {"for", "while", "until", "if", "case"}, {"done", "fi", "esac"}
-
 Token = tuple[int, _TokenType, str]
-
-
-def is_open(command: str) -> bool:
-    """Whether a shell would ask for another line: after a backslash, or inside of quotes, a here-document or a loop."""
-    for here in _HERE.finditer(command):
-        if here["end"] not in command[here.end() :].split("\n"):
-            return True
-    if _HERE.search(command):
-        return False
-    try:
-        words = shlex.split(command, comments=True)
-    except ValueError:  # an open quote, or a backslash at the end
-        return True
-    return sum((word in _OPENERS) - (word in _CLOSERS) for word in words) > 0 or command.endswith(("|", "&&"))
 
 
 class NodeConsoleLexer(Lexer):

@@ -4,7 +4,8 @@ import pytest
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Generic
 
-from lab.site.lexer import NodeConsoleLexer, is_open
+from lab.capture import is_open
+from lab.site.lexer import NodeConsoleLexer
 
 
 def _kinds(text: str) -> list[tuple[str, str]]:
