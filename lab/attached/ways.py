@@ -16,6 +16,15 @@ CONNECT = 10
 # Runs here: makes one word of the line that is to run as root there.
 _QUOTE = "import os, shlex, sys; *way, begin, line = sys.argv[1:]; "
 _QUOTE += "os.execvp(way[0], [*way, begin + shlex.quote(line)])"
+# kubectl adds a line of its own to what a command that fails says; no node ever said it.
+_QUIET = """\
+import re, subprocess, sys
+kubectl = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE)
+for line in kubectl.stderr:
+    if not re.fullmatch(rb"command terminated with exit code \\d+\\n?", line):
+        sys.stderr.buffer.write(line)
+        sys.stderr.flush()
+sys.exit(kubectl.wait())"""
 # Alpine's and Debian's busybox both can; where it has no link of that name, it is asked itself.
 _ENTER = 'exec $(command -v nsenter || echo busybox nsenter) -t 1 -m -u -i -n -p -- "$@"'
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -198,7 +207,7 @@ class Pod:
 
     def command(self) -> list[str]:
         """What runs a shell line as root on the node; the line comes last."""
-        return [*self._entered(terminal=False), "sh", "-c"]
+        return [sys.executable, "-c", _QUIET, *self._entered(terminal=False), "sh", "-c"]
 
     def shell(self, words: list[str], *, terminal: bool) -> list[str]:
         """What opens a root shell on the node for a reader, or runs her words."""

@@ -460,7 +460,8 @@ def test_down_without_an_attached_cluster_does_no_harm(config: Path) -> None:
 # Everything "on a node" runs here; `nsenter` enters nothing.
 PROGRAMS = {
     "ssh": 'case "$*" in *-G*|*-M*|*-O*) exit;; esac\nfor line; do :; done\nexec sh -c "$line"',
-    "kubectl": 'case "$*" in *exec*) while [ "$1" != -- ]; do shift; done; shift; exec "$@";; esac; exit 1',
+    "kubectl": 'case "$*" in *exec*) while [ "$1" != -- ]; do shift; done; shift;; *) exit 1;; esac\n'
+    '"$@"; code=$?; [ $code = 0 ] || echo "command terminated with exit code $code" >&2; exit $code',
     "nsenter": 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"',
 }
 
@@ -541,7 +542,7 @@ def test_up_status_and_down_leave_nothing(cluster: Cluster, tmp_path: Path) -> N
     carrier = attached_carrier.running()
     for name in ("cp", "w2"):
         done = carrier.execute(name, "echo hello; exit 3")
-        assert (done.status, done.stdout) == (3, "hello\n")
+        assert (done.status, done.stdout, done.stderr) == (3, "hello\n", "")
     assert lab("down").exit_code == 0
     assert cluster.objects == {} and carriers.remembered() == {"carrier": "uml"}
     assert not (tmp_path / "state/attached").exists()
