@@ -91,7 +91,8 @@ class Ssh:
         Raises:
             LabError: The node does not answer, refuses the key, or lets this user not be root.
         """
-        self.socket.unlink(missing_ok=True)
+        # An older connection would live on, and nobody would know of it.
+        self.close()
         options = self._options()
         command = ["ssh", *options, "-o", f"ControlPath={self.socket}", "-o", "ControlPersist=yes", "-M", "-N", "-f"]
         try:

@@ -251,10 +251,12 @@ def up(
         say(f"leaving the cluster of {before['wish']['kubeconfig']} first")
         down(say)
         before = None
+    attaching = _Attaching(wish, say)
     try:
-        return _Attaching(wish, say).go(production=production, yes=yes)
+        return attaching.go(production=production, yes=yes)
     except BaseException:
         if before is None:
+            attaching.close()
             shutil.rmtree(folder(), ignore_errors=True)
         raise
 
@@ -284,6 +286,12 @@ class _Attaching:
         self._wish, self._say = wish, say
         self._book = load_spec()
         self._made = False
+        self._ways: dict[str, Way] = {}
+
+    def close(self) -> None:
+        """End the connections."""
+        for way in self._ways.values():
+            way.close()
 
     def go(self, *, production: bool, yes: bool) -> AttachedCarrier:
         """All steps in turn."""
@@ -313,8 +321,7 @@ class _Attaching:
         except BaseException:
             with suppress(LabError):
                 _unmake(self._server, wish.namespace, self._pods(), own=not found and self._made)
-            for way in self._ways.values():
-                way.close()
+            self.close()
             shutil.rmtree(folder(), ignore_errors=True)
             carriers.forget()
             raise
@@ -340,7 +347,6 @@ class _Attaching:
         config = Path(self._wish.ssh_config) if self._wish.ssh_config else None
         patterns = ways.hosts(config) if config else []
         self._found: dict[str, dict[str, Any]] = {}
-        self._ways: dict[str, Way] = {}
         for role, node in cast.items():
             name, place = str(node["metadata"]["name"]), casting.address(node)
             host = ways.host_of(name, place, patterns)
@@ -349,10 +355,10 @@ class _Attaching:
                 found = {"kind": ways.SSH, "role": role, "host": host, "address": place}
                 found |= {"config": str(config), "sudo": False}
             way = _way(name, found, self._wish.namespace)
+            self._found[name], self._ways[name] = found, way
             if isinstance(way, ways.Ssh):
                 way.connect()
                 found["sudo"] = way.sudo
-            self._found[name], self._ways[name] = found, way
         _kubectl(needed=bool(self._pods()))
 
     def _pods(self) -> list[str]:

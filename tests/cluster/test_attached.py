@@ -88,11 +88,11 @@ def test_nodes_are_entered_both_ways(attached: str, call: Call) -> None:
 
 
 def test_snippets_run_in_its_words(attached: str, call: Call) -> None:
-    """A route and a chain, with the names that they have in the lab's namespace."""
+    """A route and a device, with the names that they have in the lab's namespace."""
     route = call("run", "pod_to_pod/the_brief_line")
     assert "172.16.196.148 dev cali" in route and "calibd2348b4f67" not in route
-    names = call("run", "cluster_ip/no_endpoints")
-    assert "living-book/nobody" in names and "default/nobody" not in names
+    name = call("run", "pod_to_pod/interface_name")
+    assert "printf living-book.pod2 | sha1sum" in name and "default.pod2" not in name
 
 
 def test_what_would_stop_a_program_is_skipped(attached: str, call: Call) -> None:
