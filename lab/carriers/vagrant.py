@@ -82,6 +82,7 @@ class VagrantCarrier(UmlCarrier):
                 "libvirt could not be started in namespaces of its own", detail=log.read_text().strip()[-800:],
                 hint=f"logs: {place}/*.log; see also: lab doctor --carrier vagrant",
             )  # fmt: skip
+        process.stdout.close()
         process.returncode = 0  # it outlives us on purpose
         init = _first_child(process.pid)
         state = State(

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from lab import build as making
-from lab import doctor, ready
+from lab import carriers, doctor, ready
 from lab.bringup import Bringup
 from lab.carriers.uml import State, load_state
 from lab.carriers.vagrant import VagrantCarrier, state_file
@@ -98,6 +98,7 @@ def up(say: Report, *, fresh: bool = False, workers: int | None = None, **_: Any
     if fresh:
         delete(say)
     prepare(say)
+    carriers.remember("vagrant")
     bringup = files.bringup(spec, say)
     carrier = machines(spec, bringup, say)
     cluster(carrier, bringup, say)
@@ -177,6 +178,7 @@ def down(say: Report) -> None:
     """Stop the virtual machines and end all processes; their disks are kept for the next `up`."""
     state = load_state(state_file())
     if state is None:
+        carriers.forget()
         say("no virtual machines are running")
         return
     carrier = VagrantCarrier(load_spec(), state)
@@ -186,13 +188,15 @@ def down(say: Report) -> None:
                 carrier.vagrant("halt"), what="vagrant halt", log=files.folder() / "logs/vagrant.log", limit=HALT_LIMIT
             )
     carrier.destroy()
-    say("the virtual machines are down; their disks are kept, remove them with: lab down --delete")
+    carriers.forget()
+    say("the virtual machines are down; their disks are kept; again: lab up --carrier vagrant")
 
 
 def delete(say: Report) -> None:
     """End the virtual machines, and remove their disks, keys and logs; the box in the cache stays."""
     _destroy(load_state(state_file()), load_spec(), say)
     shutil.rmtree(files.folder(), ignore_errors=True)
+    carriers.forget()
 
 
 def _destroy(state: State | None, spec: Spec, say: Report) -> None:

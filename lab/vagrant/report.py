@@ -19,7 +19,6 @@ from types import FrameType
 from typing import Any
 
 from lab import ready, runner
-from lab.carriers import remember
 from lab.carriers.uml import load_state
 from lab.carriers.vagrant import VagrantCarrier, state_file
 from lab.errors import LabError
@@ -149,7 +148,6 @@ def _cluster(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
     state = load_state(state_file())
     run.found = keep and state is not None and state.alive()
     carrier = lifecycle.up(say, fresh=not run.found)
-    remember("vagrant")
     run.cluster = carrier.versions()
 
 

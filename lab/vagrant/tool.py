@@ -69,7 +69,7 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
         r"Timed out while waiting for the machine to boot|guest machine entered an invalid state|"
         r"Waiting for domain to get an IP address.*timed out",
         "a machine was started and did not become reachable",
-        "its last words: lab logs NODE; then: lab up --carrier vagrant --fresh",
+        "is this host very busy? again: lab up --carrier vagrant; if that fails too, with --fresh",
     ),
     (
         r"Authentication failure|SSH authentication failed|Permission denied \(publickey",

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from lab import doctor, kubeadm, ready
+from lab import carriers, doctor, kubeadm, ready
 from lab.carriers import uml
 from lab.carriers.uml import State
 from lab.carriers.vagrant import VagrantCarrier, state_file
@@ -167,7 +167,7 @@ def test_only_the_control_plane_gets_the_key_of_the_authority(tmp_path: Path, mo
         ("The box 'living-book' could not be found or\ncould not be accessed", "there is no box", "lab box"),
         ("this box is Debian GNU/Linux 12 (bookworm), and the nodes are Debian 13; name one", "not Debian 13",
          "LAB_BOX="),
-        ("Timed out while waiting for the machine to boot. This means that", "did not become reachable", "lab logs"),
+        ("Timed out while waiting for the machine to boot. This means that", "did not become reachable", "lab up"),
         ("SSH authentication failed! This is typically caused by the", "refuses Vagrant's ssh key", "--fresh"),
         ("Error while connecting to Libvirt: Call to virConnectOpen failed", "libvirt does not answer",
          "lab doctor --carrier vagrant"),
@@ -290,6 +290,14 @@ def test_without_machines_every_command_says_how_to_start_them() -> None:
         done = CliRunner().invoke(main, words)
         assert done.exit_code == 1
         assert "no virtual machines run" in done.output and "lab up --carrier vagrant" in done.output
+
+
+def test_down_without_machines_says_so_and_chooses_nothing(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAB_CARRIER")
+    carriers.remember("vagrant")
+    done = CliRunner().invoke(main, ["down"])
+    assert (done.exit_code, done.output) == (0, "no virtual machines are running\n")
+    assert carriers.chosen() == "uml"
 
 
 def test_status_of_machines_that_never_ran() -> None:
