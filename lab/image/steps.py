@@ -59,13 +59,6 @@ def go_tool() -> str:
     raise LabError(f"Go {release} is not here", hint="it comes with the Python dependencies: run `make setup`")
 
 
-GO_FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
-"""What every Go program is built with.
-
-The linker leaves debugging data out; where the compiler does not make any, it takes a sixth less time.
-"""
-
-
 class GoStep(Step):
     """Programs built from one pinned Go module."""
 
@@ -97,7 +90,7 @@ class GoStep(Step):
 
     def inputs(self) -> Iterable[str | Path]:
         files = [self.folder / name for name in ("go.mod", "go.sum", "main.go", "first-block/main.go")]
-        return ["go-2", self.flags, json.dumps(self.packages), *(f for f in files if f.exists())]
+        return ["go-1", self.flags, json.dumps(self.packages), *(f for f in files if f.exists())]
 
     def build(self, work: Path) -> None:
         env = {
@@ -109,7 +102,7 @@ class GoStep(Step):
         rows: list[tuple[str, str, str, Path | None]] = []
         for program, package in self.packages.items():
             shell.run(
-                [go_tool(), "build", *GO_FLAGS, "-ldflags", f"-s -w {self.flags}", "-o", work / program, package],
+                [go_tool(), "build", "-trimpath", "-ldflags", f"-s -w {self.flags}", "-o", work / program, package],
                 what=f"building {program}", cwd=self.folder, env=env, log=work / "build.log",
                 hint="module downloads come from the Go module proxy: is the network there?",
             )  # fmt: skip
