@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from lab.capture import Recorded, answer
-from lab.carriers import Carrier
+from lab.carriers import Carrier, own_cluster
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -86,9 +86,13 @@ def recorded_client(carrier: Carrier) -> "ApiClient":
 
     recorded = carrier.recorded
     api = api_client(carrier) if recorded is None else ApiClient(Configuration(host="http://replay"))
+    own = own_cluster(carrier)
     send: Callable[..., Any] = api.rest_client.request
 
     def request(method: str, url: str, **more: Any) -> Any:
+        if own:
+            # Snippets say `default` to the client; on your own cluster the scenario lives elsewhere.
+            url = url.replace("/namespaces/default/", f"/namespaces/{own.namespace}/")
         address = urlsplit(url)
         question = f"{address.path}?{address.query}" if address.query else address.path
         if recorded is None and ("watch=true" in address.query or "follow=true" in address.query):
@@ -217,6 +221,7 @@ class KubernetesApi:
         from kubernetes import dynamic
 
         carrier.enter()
+        self._own = own_cluster(carrier)
         self._api = api_client(carrier)
         # The client's own cache file is named after the server's address, and this
         # address outlives clusters: take a new file in a folder of our own.
@@ -282,8 +287,11 @@ class KubernetesApi:
     def labelled(self, selector: str) -> list[Object]:
         """The objects of all kinds in all namespaces whose labels match, without those that others own."""
         found: list[Object] = []
+        where = self._own.namespace if self._own else None
         for resource in self._kinds():
-            answer = self._call(f"listing {resource.kind}", lambda r=resource: r.get(label_selector=selector))
+            answer = self._call(
+                f"listing {resource.kind}", lambda r=resource: r.get(namespace=where, label_selector=selector)
+            )
             for item in answer.to_dict().get("items") or []:
                 if not item["metadata"].get("ownerReferences"):
                     kind = {"apiVersion": resource.group_version, "kind": resource.kind}
@@ -293,12 +301,16 @@ class KubernetesApi:
 
     def _kinds(self) -> Iterator[Any]:
         """One resource for each kind that can be listed and deleted."""
+        from lab.objects import OF_SCENARIOS
+
         seen = set()
         for resource in self._call("reading what the API server offers", self._client.resources.search):
             verbs = getattr(resource, "verbs", None) or []
             known = (resource.group, resource.kind)
             # Endpoints copy the labels of their Service without being owned by it.
             skip = resource.kind.endswith("List") or resource.kind in ("Endpoints", "Event") or known in seen
+            # On a cluster of others', the lab looks only for what it makes itself.
+            skip |= self._own is not None and known not in OF_SCENARIOS
             if not skip and resource.preferred and {"list", "delete"} <= set(verbs):
                 seen.add(known)
                 yield resource

@@ -1,5 +1,6 @@
 """`make bench`: how fast the lab starts, how much it takes, and what a step costs."""
 
+import contextlib
 import json
 import os
 import statistics
@@ -9,9 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import lifecycle
+from lab import lifecycle, runner
 from lab.carriers.uml import State, UmlCarrier, load_state
 from lab.paths import state_dir
+from lab.snippets import discover
 from lab.spec import load_spec
 
 IDLE_SECONDS = 30.0
@@ -63,6 +65,8 @@ def main() -> None:
     inside = float(carrier.execute(node, _timing("sh -c true")).stdout) * 1000
     add("the same command on the node itself", inside, "ms")
     add("cost of a step", rows[-2][1] - rows[-1][1], "ms", "<= 50")
+    engine, count = _engine(carrier)
+    add(f"the engine, for each of {count} snippets, over bare ssh", engine * 1000, "ms", "<= 100")
     there = float(carrier.execute(node, _timing(FORKS), timeout=60).stdout)
     here = float(subprocess.run(["sh", "-c", _timing(FORKS)], capture_output=True, text=True, check=True).stdout)
     add("100 fork+exec on a node, against this host", there / here, "times")
@@ -90,6 +94,28 @@ def _median(action: Callable[[], object]) -> float:
         action()
         times.append(time.monotonic() - begin)
     return statistics.median(times)
+
+
+def _engine(carrier: UmlCarrier) -> tuple[float, int]:
+    """Seconds that `lab verify` takes for a snippet over its commands one by one, and how many snippets were taken.
+
+    Taken are those that need nothing and only run commands on nodes: a bare loop can do the same.
+    """
+    nodes = {node.name for node in carrier.spec.nodes}
+    taken = {}
+    for snippet in discover():
+        receipt = json.loads(snippet.path.with_suffix(".json").read_text(encoding="utf-8"))
+        steps = [(step["node"], step["command"]) for step in receipt["steps"]]
+        if not (snippet.scenario or snippet.alone) and all(node in nodes for node, _ in steps):
+            taken[snippet.name] = steps
+    with contextlib.redirect_stdout(None):
+        whole = runner.verify(list(taken), jobs=1)
+    assert not whole.failed, whole.errors
+    begin = time.monotonic()
+    for steps in taken.values():
+        for node, command in steps:
+            carrier.execute(node, command)
+    return (whole.seconds - (time.monotonic() - begin)) / len(taken), len(taken)
 
 
 def _idle(state: State) -> float:

@@ -134,16 +134,23 @@ def _run(steps: list[Step], store: Store, progress: Progress) -> None:
         progress.end(step)
 
     with ThreadPoolExecutor(LANES) as pool:
-        while waiting or futures:
-            unbuilt = {step.name for step in waiting} | {step.name for step in futures.values()}
-            for step in list(waiting):
-                if len(futures) < LANES and not unbuilt & {need.name for need in step.needs}:
-                    waiting.remove(step)
-                    futures[pool.submit(work, step)] = step
-            done, _ = wait(futures, return_when=FIRST_COMPLETED)
-            for future in done:
-                del futures[future]
-                future.result()
+        try:
+            while waiting or futures:
+                unbuilt = {step.name for step in waiting} | {step.name for step in futures.values()}
+                for step in list(waiting):
+                    shared = {other.shares for other in futures.values()} - {""}
+                    able = step.shares not in shared and not unbuilt & {need.name for need in step.needs}
+                    if len(futures) < LANES and able:
+                        waiting.remove(step)
+                        futures[pool.submit(work, step)] = step
+                done, _ = wait(futures, return_when=FIRST_COMPLETED)
+                for future in done:
+                    del futures[future]
+                    future.result()
+        except BaseException:
+            # Leaving the block waits for the other step: it ends now, and what it compiled is in its own cache.
+            shell.end_running()
+            raise
 
 
 def _minutes(seconds: float) -> str:

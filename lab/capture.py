@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -143,9 +144,30 @@ def _visible(match: re.Match[str]) -> str:
     return f"\\x{ord(match.group()):02x}"
 
 
+CONTINUATION = "> "
+"""What stands before each further line of a command of several lines."""
+
+_HERE = re.compile(r"<<-?\s*([\"']?)(?P<end>\w+)\1")
+_OPENERS, _CLOSERS = {"for", "while", "until", "if", "case"}, {"done", "fi", "esac"}
+
+
+def is_open(command: str) -> bool:
+    """Whether a shell would ask for another line: after a backslash, or inside of quotes, a here-document or a loop."""
+    for here in _HERE.finditer(command):
+        if here["end"] not in command[here.end() :].split("\n"):
+            return True
+    if _HERE.search(command):
+        return False
+    try:
+        words = shlex.split(command, comments=True)
+    except ValueError:  # an open quote, or a backslash at the end
+        return True
+    return sum((word in _OPENERS) - (word in _CLOSERS) for word in words) > 0 or command.endswith(("|", "&&"))
+
+
 def render_command(prompt: str, command: str) -> str:
     """The line with the prompt; a command of several lines goes on after `> `."""
-    return f"{prompt}$ " + command.strip().replace("\n", "\n> ") + "\n"
+    return f"{prompt}$ " + command.strip().replace("\n", f"\n{CONTINUATION}") + "\n"
 
 
 def render_output(step: Step, *, interrupted: bool = False) -> str:

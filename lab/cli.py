@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from lab.carriers import own_cluster
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -165,6 +166,25 @@ def versions(sbom: bool, everything: bool) -> None:
             click.echo(f"{row['name']:<45} {row['version']:<20} {row['origin']}  {digest}")
 
 
+def attaching(command: Any) -> Any:
+    """The options of `lab up --carrier attached`."""
+    options = (
+        click.option("--kubeconfig", metavar="FILE", help="attached: leads to your cluster."),
+        click.option("--context", metavar="NAME", help="attached: of the kubeconfig, instead of its current one."),
+        click.option("--ssh-config", metavar="FILE", help="attached: nodes it does not name are entered by pods."),
+        click.option(
+            "--nodes", metavar="A=X,B=Y", help="attached: which of your nodes play controlplane, node01, node02."
+        ),
+        click.option("--namespace", metavar="NAME", help="attached: where pods are made; `living-book` if left out."),
+        click.option("--mine", is_flag=True, help="attached: it is yours alone; snippets may stop programs on nodes."),
+        click.option("--even-production", "production", is_flag=True, help="attached: its name only looks like that."),
+        click.option("--yes", is_flag=True, help="attached: make what is shown without asking."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 # --- the cluster -----------------------------------------------------------------
 
 
@@ -173,15 +193,16 @@ def versions(sbom: bool, everything: bool) -> None:
 @click.option("--workers", type=int, help="How many workers; two are described in lab/cluster.yaml.")
 @click.option(
     "--carrier",
-    help="What carries the nodes: `uml`, kernels in user mode; or `vagrant`. Without it, the one of last time.",
+    help="What carries the nodes: `uml`, kernels in user mode; `vagrant`, virtual machines; `attached`, a cluster of "
+    "your own. Without it, the one of last time.",
 )
-def up(fresh: bool, workers: int | None, carrier: str | None) -> None:
+@attaching
+def up(fresh: bool, workers: int | None, carrier: str | None, **options: Any) -> None:
     """Start the cluster and wait until it is truly ready.
 
     The first start makes the cluster with kubeadm and bakes its disks; later ones boot those.
     A lab that is up already is left alone, a dead node is brought back.
     """
-    say("looking at this host ...")
     from lab import build as making
     from lab import carriers, lifecycle
     from lab import doctor as examination
@@ -189,6 +210,13 @@ def up(fresh: bool, workers: int | None, carrier: str | None) -> None:
     _choose(carrier)
     name = carriers.chosen()
     chosen = carriers.lifecycle(name)
+    if name == "attached":
+        with lifecycle.exclusive():
+            chosen.up(say, fresh=fresh, workers=workers, **options)
+        return
+    if told := [f"--{key.replace('_', '-')}" for key, value in options.items() if value]:
+        raise LabError(f"{', '.join(told)}: for a cluster of your own", hint="say --carrier attached, too")
+    say("looking at this host ...")
     examination.require(build=bool(making.missing()))
     with lifecycle.exclusive():
         before = carriers.remembered()["carrier"]
@@ -224,10 +252,12 @@ def status(as_json: bool) -> None:
     if not state["nodes"]:
         click.echo("start it: lab up")
         return
-    click.echo(f"age {state['age_seconds']} s, memory {state['memory_mib']} MiB")
+    memory = f", memory {state['memory_mib']} MiB" if "memory_mib" in state else ""
+    click.echo(f"age {state['age_seconds']} s{memory}")
     for node in state["nodes"]:
         place = f"{node['name']:<14} {node['address']:<16} {node['role']:<14}"
-        click.echo(f"  {place} {node['memory_mib']:>5} MiB  {node['kernel']}")
+        used = f" {node['memory_mib']:>5} MiB " if "memory_mib" in node else ""
+        click.echo(f"  {place}{used} {node['kernel']}")
     for name, version in state["versions"].items():
         click.echo(f"  {name:<14} {version}")
 
@@ -240,6 +270,8 @@ def ssh(node: str, command: tuple[str, ...]) -> None:
     carrier = _carrier()
     carrier.spec.node(node)
     line = carrier.ssh_command(node)
+    if own := own_cluster(carrier):
+        _become(own.login(node, command, terminal=sys.stdin.isatty() and not command))
     terminal = ["-t"] if sys.stdin.isatty() and not command else []
     _become([*line[:-1], *terminal, line[-1], *command])
 
@@ -285,6 +317,7 @@ def notebook(chapter: str | None, port: int | None) -> None:
 
     wanted = notebooks.find(paths.ROOT, chapter) if chapter else None
     carrier = _carrier()
+    _not_attached(carrier, "notebooks hold the book's own addresses", "one by one: lab run CHAPTER/NAME")
     jupyter.require()
     folder = paths.state_dir() / "notebooks"
     for kept in jupyter.write(folder, notebooks.chapters(paths.ROOT)):
@@ -315,7 +348,7 @@ def logs(node: str, unit: str | None, follow: bool) -> None:
         click.echo(console.read_text(errors="replace"), nl=False)
         return
     words = ["journalctl", "--no-pager", *(["-u", unit] if unit else []), *(["-f"] if follow else [])]
-    _become([*carrier.ssh_command(node), *words])
+    _become([*carrier.ssh_command(node), " ".join(words)])
 
 
 @main.command()
@@ -337,11 +370,14 @@ def proxy_mode(mode: str | None) -> None:
     The outputs of the book are of iptables: go back with `lab proxy-mode iptables`.
     """
     from lab import proxy_mode as modes
-    from lab import runner
+    from lab.turn import turn
 
     if mode is not None:
         modes.check(mode)
-        with runner._alone():
+        own = own_cluster(_carrier())
+        if own and not own.mine:
+            _not_attached(own, "its kube-proxy is left as it is", "if it is yours alone: lab up --mine")
+        with turn():
             modes.Switch(_carrier(), say).to(mode)
         return
     for node, found in modes.Switch(_carrier()).modes().items():
@@ -419,21 +455,54 @@ def verify(
 
 
 @main.command()
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_snippet)
+@click.option("--jobs", "-j", type=click.IntRange(1, 16), default=4, show_default=True, help="Scenarios side by side.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write a report for programs to FILE.")
+@click.option("--carrier", help="What answers; without it, what `lab up` took last.")
+def check(names: tuple[str, ...], jobs: int, json_file: Path | None, carrier: str | None) -> None:
+    """Compare your cluster with the book: a chapter's answers, or those of single snippets.
+
+    Each is the same, differs as expected (other addresses and names, consistently), or differs in meaning: then it is
+    said what differs, what the book says about it, what usually causes it, and the next command.
+
+    Exit status: 0 when nothing differs in meaning, 1 when something does, 2 when nothing could be compared.
+    """
+    from lab import check as checking
+    from lab import verdicts
+
+    _choose(carrier)
+    try:
+        verdicts.check_place(json_file)
+        report = checking.check(list(names), jobs=jobs)
+    except LabError as error:
+        click.echo(f"lab: {error}", err=True)
+        sys.exit(2)
+    if json_file:
+        report.write_json(json_file)
+    click.echo(f"\n{report.text()}")
+    sys.exit(report.status)
+
+
+@main.command()
 @click.argument("names", nargs=-1)
 @click.option("--list", "listed", is_flag=True, help="Only say which there are, and which snippets must see each.")
 @click.option("--sample", type=click.IntRange(min=1), help="Do only so many, drawn by lot.")
 @click.option("--seed", type=int, help="Decides the lot; without it, today's date does.")
 @click.option("--repair", "only_repair", is_flag=True, help="Only repair what a run that was killed left broken.")
-def mutate(names: tuple[str, ...], listed: bool, sample: int | None, seed: int | None, only_repair: bool) -> None:
-    """Break the running cluster on purpose, and see that `lab verify` says what is broken.
+@click.option("--by", type=click.Choice(["verify", "check"]), default="verify", help="Who must say what is broken.")
+def mutate(
+    names: tuple[str, ...], listed: bool, sample: int | None, seed: int | None, only_repair: bool, by: str
+) -> None:
+    """Break the running cluster on purpose, and see that `lab verify`, or `lab check`, says what is broken.
 
     Each of the mutations NAMES (all without names) must turn red the snippets that show what it breaks, with
     exactly the finding that names it. The cluster is repaired each time, also after Ctrl-C.
     """
     from datetime import date
 
+    from lab import carriers, mutations, runner
+    from lab import check as comparing
     from lab import mutate as checking
-    from lab import mutations
 
     if listed:
         for name, breaks, seen in checking.listing():
@@ -444,10 +513,13 @@ def mutate(names: tuple[str, ...], listed: bool, sample: int | None, seed: int |
         carrier.enter()
         click.echo(f"repaired: {checking.repair_left(carrier) or 'nothing was left broken'}")
         return
+    if carriers.chosen() == "attached":
+        _not_attached(_carrier(), "mutations break a cluster on purpose", "take the book's own: lab up --carrier uml")
     lot = date.today().toordinal() if seed is None else seed
     if sample:
         say(f"drawn by lot; the same again: lab mutate --sample {sample} --seed {lot}")
-    if checking.check(mutations.select(names), sample=sample, seed=lot).faults:
+    judge = comparing.judge if by == "check" else runner.judge
+    if checking.check(mutations.select(names), sample=sample, seed=lot, judge=judge).faults:
         sys.exit(1)
 
 
@@ -484,6 +556,12 @@ def _carrier() -> "Live":
     from lab import carriers
 
     return carriers.lifecycle(carriers.chosen()).running()
+
+
+def _not_attached(carrier: "Live", why: str, hint: str) -> None:
+    """Refuse what is not done to a cluster of the reader's own."""
+    if own_cluster(carrier):
+        raise LabError(f"not on a cluster of your own: {why}", hint=hint)
 
 
 def _become(command: list[str]) -> NoReturn:

@@ -94,9 +94,9 @@ class Cluster:
         self._turn.close()
         shell = notebook_shell()
         if shell is not None:
-            from lab import runner
+            from lab.turn import turn
 
-            self._turn.enter_context(runner._alone())
+            self._turn.enter_context(turn())
             if self._make_room not in shell.events.callbacks["pre_run_cell"]:
                 shell.events.register("pre_run_cell", self._make_room)
         self._applied = scenario
@@ -172,6 +172,13 @@ class Cluster:
 
         begin()
         return Pod(name, namespace, self)
+
+    def place(self, namespace: str) -> str:
+        """The namespace that the book calls so: on a cluster of the reader's own, `default` is the lab's own."""
+        from lab import carriers
+
+        own = carriers.own_cluster(self.carrier) if namespace == "default" else None
+        return own.namespace if own else namespace
 
     def kubectl(self, command: str, *, status: int = 0, timeout: float = 30.0) -> CommandResult:
         """Run kubectl on the control plane's node and show it.
@@ -255,8 +262,12 @@ class Cluster:
 
     @cached_property
     def _spec(self) -> "Spec":
+        from lab import carriers
         from lab.spec import load_spec
 
+        # Asking for the carrier is to connect; on all others the book's nodes are known without it.
+        if self._load is None and carriers.chosen() == "attached":
+            return carriers.spec_of(self.carrier)
         return (self._load or load_spec)()
 
 
@@ -283,6 +294,12 @@ def begin() -> None:
     name = carrier_option(sys.argv[1:])
     if name:
         os.environ["LAB_CARRIER"] = name
+    from lab import carriers
+
+    if "LAB_RECORD" not in os.environ and carriers.chosen() == "attached":
+        # Its text must be in that cluster's words first, which `lab run` sees to.
+        script = str(main_snippet())
+        os.execv(sys.executable, [sys.executable, "-c", "from lab.cli import main; main()", "run", script])
 
 
 def carrier_option(words: list[str]) -> str | None:
@@ -306,12 +323,12 @@ def carrier_option(words: list[str]) -> str | None:
 
 def _take_turn() -> None:
     """Keep `lab run, update and verify` and other snippets out until this process ends."""
-    from lab import runner
+    from lab.turn import turn
 
-    turn = ExitStack()
-    turn.enter_context(runner._alone())
+    taken = ExitStack()
+    taken.enter_context(turn())
     # What is registered later, the removal of a scenario, happens before.
-    atexit.register(turn.close)
+    atexit.register(taken.close)
 
 
 def main_snippet() -> Path | None:

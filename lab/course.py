@@ -33,6 +33,7 @@ class Report:
         failed: Snippets that could not be run, compared or kept, or that left the cluster changed.
         unchanged: All others.
         again: Those of all that differed beside others, and so ran a second time, by themselves.
+        skipped: Those that did not run, because a cluster of the reader's own lacks what they need, each with why.
         errors: Why the failed ones failed.
         seconds: How long all took.
     """
@@ -41,6 +42,7 @@ class Report:
     failed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 

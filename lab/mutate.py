@@ -19,6 +19,7 @@ from lab.drift import EFFECTS, Finding
 from lab.errors import LabError
 from lab.mutations import MUTATIONS, Mutation
 from lab.snippets import Snippet, discover
+from lab.turn import turn
 from lab.verdicts import Verdict
 from lab.witnesses import Plan
 
@@ -77,7 +78,7 @@ def check(
     for name, faults in report.faults.items():
         print("\n  ".join([f"{name}: FAILED", *faults]), flush=True)
     if plans:
-        with runner._alone():
+        with turn():
             carrier = runner._enter()
             repair_left(carrier)
             _all(plans, carrier, report, judge)

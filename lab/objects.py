@@ -1,7 +1,7 @@
 """The objects of a cluster in comparable form: what a snippet made, changed or deleted."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,11 @@ KINDS = {
 """The kinds that are compared, by the part of the API that they are in. Of others, such as Jobs, the pods are seen;
 leases, events, allocated addresses and all else that controllers write for themselves are none of a snippet's."""
 
+OF_SCENARIOS = (
+    ("", "Pod"), ("", "Service"), ("discovery.k8s.io", "EndpointSlice"), ("networking.k8s.io", "NetworkPolicy"),
+)  # fmt: skip
+"""What the lab makes in a namespace of its own: groups and kinds."""
+
 # Written by controllers: tokens that run out and what is signed with them, and when something was last rolled out.
 _NOISE = ("Secret kube-system/bootstrap-token-", "ConfigMap kube-public/cluster-info")
 _NOISY_ANNOTATIONS = {"deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"}
@@ -56,11 +61,17 @@ Objects = Mapping[str, Known]
 
 
 class Inventory:
-    """Reads the objects; keeps one connection to the API server."""
+    """Reads the objects; keeps one connection to the API server.
 
-    def __init__(self, carrier: Carrier) -> None:
+    Args:
+        carrier: The running lab.
+        namespace: Read only what scenarios make, and only there; None reads all there is.
+    """
+
+    def __init__(self, carrier: Carrier, namespace: str | None = None) -> None:
         carrier.enter()
         self._api: ApiClient = api_client(carrier)
+        self._namespace = namespace
 
     def __enter__(self) -> "Inventory":
         return self
@@ -77,15 +88,23 @@ class Inventory:
             LabError: The API server does not answer, or refuses.
         """
         found: dict[str, Known] = {}
-        for part, kinds in KINDS.items():
-            for plural, kind in kinds.items():
-                for item in self._list(part + plural):
-                    name, known = _known({**item, "kind": kind})
-                    # Pods of one owner in one place are one entry: the worst of them.
-                    found[name] = max(known, found.get(name, known), key=lambda each: each.content)
-        if not found:
+        for path, kind in self._paths():
+            for item in self._list(path):
+                name, known = _known({**item, "kind": kind})
+                # Pods of one owner in one place are one entry: the worst of them.
+                found[name] = max(known, found.get(name, known), key=lambda each: each.content)
+        if not found and self._namespace is None:
             raise LabError("the API server lists no object at all", hint="lab status")
         return {name: known for name, known in found.items() if not name.startswith(_NOISE)}
+
+    def _paths(self) -> Iterator[tuple[str, str]]:
+        """Where lists are, each with the kind of its items."""
+        for part, kinds in KINDS.items():
+            for plural, kind in kinds.items():
+                if self._namespace is None:
+                    yield part + plural, kind
+                elif kind in [kind for _, kind in OF_SCENARIOS]:
+                    yield f"{part}namespaces/{self._namespace}/{plural}", kind
 
     def _list(self, path: str) -> list[Object]:
         from urllib3.exceptions import HTTPError

@@ -5,8 +5,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
 from lab.errors import LabError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +18,8 @@ SNIPPETS = ROOT / "snippets"
 
 def cache_dir() -> Path:
     """Built products, shared by all checkouts of this user; LAB_CACHE moves it."""
+    import platformdirs  # a snippet, which starts at once, has no use for it
+
     override = os.environ.get("LAB_CACHE")
     return Path(override) if override else platformdirs.user_cache_path("living-book")
 

@@ -112,7 +112,8 @@ class Pod:
         recorded = self._cluster.carrier.recorded
         if recorded is not None:
             return Completed(**recorded.recall("command", self._place, command))
-        return execute(self._cluster.core, self.namespace, self.name, self._container, command, timeout=timeout)
+        namespace = self._cluster.place(self.namespace)
+        return execute(self._cluster.core, namespace, self.name, self._container, command, timeout=timeout)
 
     @property
     def _elsewhere(self) -> str | None:

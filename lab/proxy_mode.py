@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from lab.carriers import Carrier
+from lab.carriers import Carrier, spec_of
 from lab.errors import LabError
-from lab.spec import Spec, load_spec
+from lab.spec import Spec
 
 MODES = ("iptables", "nftables", "ipvs")
 LIMIT = 90.0
@@ -106,7 +106,7 @@ class Switch:
         self, carrier: Carrier, report: Callable[[str], None] = lambda text: None, spec: Spec | None = None
     ) -> None:
         self._carrier, self._report = carrier, report
-        self._spec = spec or load_spec()
+        self._spec = spec or spec_of(carrier)
         self._nodes = [node.name for node in self._spec.nodes]
 
     def modes(self) -> dict[str, str]:

@@ -3,17 +3,18 @@
 import difflib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from lab import carriers, drift, freshness, noise, pages, paths, receipt, scenario, verdicts
+from lab.attached import needs
 from lab.carriers import Carrier
 from lab.course import Course, Report, Work, standing
 from lab.drift import Finding, Kind
 from lab.errors import LabError
 from lab.execute import Run, SnippetError, execute
 from lab.snippets import Snippet, find, select
+from lab.turn import turn
 from lab.verdicts import Verdict
 from lab.worker import Workers
 
@@ -37,8 +38,11 @@ def run(name: str) -> None:
         # Nothing stands anywhere that a scenario or another run could change.
         execute(snippet, live=True)
         return
-    with _alone():
+    with turn():
         carrier = _enter()
+        if why := _skipped([snippet], carrier).get(snippet.name):
+            more = f"\nit {snippet.alone}" if snippet.alone else ""
+            raise LabError(f"{snippet.name} is skipped on this cluster", detail=why + more, hint=_SKIPPED)
         needed = snippet.scenario
         if needed and scenario.present(needed, carrier):
             # Whoever applied it may still want it: it stays.
@@ -64,10 +68,10 @@ def update(names: list[str], *, commit: str | None = None, everything: bool = Fa
         LabError: A name means nothing, no lab is running, it is not of the pinned versions, or this machine would
             answer in its place.
     """
-    if carriers.chosen() == "here":
+    if carriers.chosen() in ("here", "attached"):
         raise LabError(
             "captures are made on the lab, so that all of the book comes from the same machines",
-            hint="start a lab with `lab up`, and leave LAB_CARRIER away; `lab verify --carrier here` compares",
+            hint="start a lab with `lab up --carrier uml`, and leave LAB_CARRIER away; `lab verify` compares",
         )
     chosen = _chosen(names)
     if not names and not everything:
@@ -199,6 +203,8 @@ def verify(
     begun = time.monotonic()
     try:
         report = _each(_chosen(names), lambda carrier: _Comparing(carrier, found), jobs=jobs)
+        for name, why in report.skipped.items():
+            found[name] = Verdict(name, verdicts.SKIPPED, 0.0, error=why)
         for name in report.failed:
             error = report.errors.get(name, "it was not run, see the messages above")
             if name not in found or found[name].result != verdicts.FAILED:
@@ -224,7 +230,7 @@ class _Comparing:
 
     def run(self, snippet: Snippet, workers: Workers) -> Verdict:
         """Run it and compare what it prints."""
-        return judge(snippet, workers=workers)
+        return judge(snippet, workers=workers, carrier=self._carrier)
 
     def after(self, snippet: Snippet, verdict: Verdict) -> str:
         """Tell what the comparison came to."""
@@ -235,7 +241,8 @@ class _Comparing:
         if verdict.result == verdicts.FAILED:
             raise LabError(verdict.error, detail=verdict.text() + elsewhere)
         told = _indented(verdict.text() + elsewhere)
-        return f"changed\n{told}{verdict.difference}accept it with: lab update {snippet.name}"
+        accept = "" if carriers.own_cluster(self._carrier) else f"accept it with: lab update {snippet.name}"
+        return f"changed\n{told}{verdict.difference}{accept}".rstrip()
 
     def _elsewhere(self, snippet: Snippet) -> str:
         """That a capture comes from another carrier or other versions, if it does."""
@@ -246,7 +253,7 @@ class _Comparing:
         return f"it was captured elsewhere: {'; '.join(others)}\n" if others else ""
 
 
-def judge(snippet: Snippet, *, workers: Workers | None = None) -> Verdict:
+def judge(snippet: Snippet, *, workers: Workers | None = None, carrier: Carrier | None = None) -> Verdict:
     """Run a snippet, its scenario being there, and say how its answers differ from those that are kept.
 
     A snippet that fails is judged too, by what it showed until then.
@@ -254,6 +261,7 @@ def judge(snippet: Snippet, *, workers: Workers | None = None) -> Verdict:
     Args:
         snippet: Its name says whose capture.
         workers: Where its process comes from; None makes one for it alone.
+        carrier: What it runs on; the words of a cluster of the reader's own become the book's.
     """
     begun = time.monotonic()
     error, cut = "", False
@@ -265,6 +273,7 @@ def judge(snippet: Snippet, *, workers: Workers | None = None) -> Verdict:
             new = execute(snippet, workers=workers).transcript
         except SnippetError as failure:
             new, error, cut = failure.transcript, str(failure), True
+        new = _in_the_books_words(snippet, new, carrier)
         findings = drift.explain(old, new, cut=cut)
         difference = "" if cut else diff(snippet, old, new)
         if cut and not findings:
@@ -275,6 +284,17 @@ def judge(snippet: Snippet, *, workers: Workers | None = None) -> Verdict:
     claims = () if result == verdicts.UNCHANGED else tuple(pages.claims(snippet.name))
     seconds = time.monotonic() - begun
     return Verdict(snippet.name, result, seconds, tuple(findings), claims, difference, error)
+
+
+def _in_the_books_words(snippet: Snippet, text: str, carrier: Carrier | None) -> str:
+    own = carriers.own_cluster(carrier) if carrier else None
+    if own is None:
+        return text
+    from lab.attached.fit import names_in
+
+    files = [snippet.path, *([scenario.path_of(snippet.scenario)] if snippet.scenario else [])]
+    names = names_in("\n".join(file.read_text(encoding="utf-8") for file in files))
+    return own.fit_for(snippet.scenario).back(text, names)
 
 
 def _broken_claim(snippet: Snippet, error: str) -> list[Finding]:
@@ -316,35 +336,32 @@ def _chosen(names: list[str]) -> list[Snippet]:
 
 def _each(chosen: list[Snippet], work: Callable[[Carrier], Work], *, jobs: int = 1) -> Report:
     """Do the work for each snippet; a failure does not stop the others."""
-    with _alone():
+    with turn():
         carrier = _enter()
+        skipped = _skipped(chosen, carrier)
+        for line in needs.told(skipped, len(chosen)):
+            print(line, flush=True)
+        chosen = [snippet for snippet in chosen if snippet.name not in skipped]
+        if not chosen:
+            return Report(skipped=skipped)
         # A few are done sooner than the client is imported in advance.
         with Workers(preload=len(chosen) > FEW) as workers:
             report = Course(carrier, workers, work(carrier), chosen).go(jobs=jobs)
+    report.skipped = skipped
     total = len(chosen)
     counts = f"{len(report.changed)} changed, {len(report.unchanged)} unchanged, {len(report.failed)} failed"
+    counts += f", {len(skipped)} skipped" if skipped else ""
     print(f"{total} snippet{'s' if total > 1 else ''}: {counts}; {report.seconds:.1f} s", flush=True)
     return report
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Only one run at a time: two would remove each other's scenarios."""
-    from filelock import FileLock, Timeout
+_SKIPPED = "what the whole book needs and yours lacks: docs/lab/your-cluster.md"
 
-    paths.state_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(paths.state_dir() / "snippets.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LabError(
-            "snippets of this checkout are being run already",
-            hint="wait for the other `lab run, update or verify`, or end the notebook's kernel",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+
+def _skipped(snippets: list[Snippet], carrier: Carrier) -> dict[str, str]:
+    """The snippets that a cluster of the reader's own cannot run, each with why."""
+    own = carriers.own_cluster(carrier)
+    return needs.skipped(snippets, own.lacks) if own else {}
 
 
 def _enter() -> Carrier:

@@ -10,6 +10,7 @@ import subprocess
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lab.carriers import own_cluster
 from lab.carriers.here import GROUND
 from lab.carriers.sandbox import NAME, SandboxCarrier
 from lab.cluster import notebook_shell
@@ -110,12 +111,14 @@ class Sandbox(Host):
             The shell's exit status.
         """
         carrier = self._world
+        # bash gives the terminal back in silence when it ends; dash complains that its old owner is out of sight.
+        command = f"PS1='{NAME}$ ' {carrier.inside(NAME)} 'exec bash --norc --noprofile'"
+        if own := own_cluster(carrier.base):
+            return subprocess.call(own.login(carrier.ground, [command], terminal=True))
         line = list(carrier.base.ssh_command(carrier.ground))
         if carrier.ground != GROUND:
             line[-1:-1] = ["-t"]
-        # bash gives the terminal back in silence when it ends; dash complains that its old owner is out of sight.
-        bash = "'exec bash --norc --noprofile'"
-        return subprocess.call([*line, f"PS1='{NAME}$ ' {carrier.inside(NAME)} {bash}"])
+        return subprocess.call([*line, command])
 
     def close(self) -> None:
         """End it now; else it ends with the process that made it. The next use makes a new one."""

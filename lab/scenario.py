@@ -9,7 +9,7 @@ from typing import Any
 
 from lab import paths
 from lab.api import Api, KubernetesApi, Object, title
-from lab.carriers import Carrier
+from lab.carriers import Carrier, own_cluster
 from lab.errors import LabError
 from lab.scenario_state import Waiting, cluster_ips, events, host_network, pods_of, stale_routes, stale_rules, unready
 
@@ -84,6 +84,20 @@ def _labelled(item: Object) -> Object:
     return {**item, "metadata": metadata}
 
 
+def objects(name: str, carrier: Carrier) -> tuple[Object, ...]:
+    """A scenario's objects as they are made on this carrier's cluster.
+
+    Raises:
+        LabError: There is none of that name, or it is not a list of Kubernetes objects.
+    """
+    found, own = load(name).objects, own_cluster(carrier)
+    if own is None:
+        return found
+    from lab.attached.fit import names_in
+
+    return own.fit.objects(found, names_in(path_of(name).read_text(encoding="utf-8")))
+
+
 def apply(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Api | None = None) -> None:
     """Apply a scenario and wait until snippets can rely on it (see `wait_ready`).
 
@@ -96,7 +110,7 @@ def apply(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Api | N
     Raises:
         LabError: It did not become ready; says which object, its last state and its events.
     """
-    items = load(name).objects
+    items, own = objects(name, carrier), own_cluster(carrier)
     with _server(carrier, api) as server:
         # What an earlier run deletes must be gone first: applying would change the dying object.
         _wait(
@@ -109,6 +123,8 @@ def apply(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Api | N
         for item in items:
             server.apply(item)
         wait_ready(name, carrier, timeout=timeout, api=server)
+    if own:
+        own.learn(name)
 
 
 def wait_ready(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Api | None = None) -> None:
@@ -121,7 +137,7 @@ def wait_ready(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Ap
     Raises:
         LabError: It did not become ready; says which object, its last state and its events.
     """
-    items = load(name).objects
+    items = objects(name, carrier)
     with _server(carrier, api) as server:
         _wait(
             lambda: unready(items, server, carrier),
@@ -135,7 +151,7 @@ def wait_ready(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Ap
 def present(name: str, carrier: Carrier, *, api: Api | None = None) -> bool:
     """Whether all objects of a scenario are in the cluster, and none of them is being deleted."""
     with _server(carrier, api) as server:
-        found = [server.get(item) for item in load(name).objects]
+        found = [server.get(item) for item in objects(name, carrier)]
     return all(item is not None and not _dying(item) for item in found)
 
 
@@ -146,7 +162,7 @@ def remove(name: str, carrier: Carrier, *, timeout: float = TIMEOUT, api: Api | 
         LabError: Something did not go away in time.
     """
     with _server(carrier, api) as server:
-        _delete(list(load(name).objects), carrier, server, f"scenario {name} does not go away", timeout)
+        _delete(list(objects(name, carrier)), carrier, server, f"scenario {name} does not go away", timeout)
 
 
 def reset(carrier: Carrier, *, timeout: float = TIMEOUT, api: Api | None = None) -> list[str]:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.api import Api, Object
-from lab.carriers import Carrier
+from lab.carriers import Carrier, own_cluster, spec_of
 from lab.errors import LabError
-from lab.spec import load_spec
 
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 
@@ -129,7 +128,7 @@ def _ask_nodes(carrier: Carrier, command: str, what: str) -> dict[str, str]:
     Raises:
         LabError: It failed on one.
     """
-    names = [node.name for node in load_spec().nodes]
+    names = [node.name for node in spec_of(carrier).nodes]
     with ThreadPoolExecutor(len(names)) as pool:
         answers = list(pool.map(lambda name: carrier.execute(name, command, timeout=10.0), names))
     for name, done in zip(names, answers, strict=True):
@@ -157,11 +156,14 @@ def _missing_routes(pods: list[Object], carrier: Carrier) -> Waiting:
     if not running:
         return []
     tables = _tables(carrier)
+    attached = own_cluster(carrier)
+    # Another CNI than Calico may lead to all pods of a node by one route.
+    each = attached is None or "calico" not in attached.lacks
     waiting = []
     for pod in running:
         address = ipaddress.IPv4Address(pod["status"]["podIP"])
         own = pod["spec"]["nodeName"]
-        if own in tables and ipaddress.IPv4Network(address) not in tables[own]:
+        if each and own in tables and ipaddress.IPv4Network(address) not in tables[own]:
             waiting.append((f"has no route {address}/32 on {own}", pod))
         waiting += [
             (f"has no route to {address} on {node}", pod)
@@ -197,6 +199,11 @@ esac"""
 """Prints kube-proxy's mode on a node, and all rules that it can have made in this mode."""
 
 
+def _has_kube_proxy(carrier: Carrier) -> bool:
+    own = own_cluster(carrier)
+    return own is None or own.kube_proxy
+
+
 def cluster_ips(items: Iterable[Object], api: Api) -> dict[str, Object]:
     """The Services among these objects that have a ClusterIP, by that address, as they are now."""
     services = [now for item in items if item["kind"] == "Service" and (now := api.get(item)) is not None]
@@ -207,7 +214,7 @@ def cluster_ips(items: Iterable[Object], api: Api) -> dict[str, Object]:
 def _unprogrammed(services: list[Object], api: Api, carrier: Carrier) -> Waiting:
     """The Services that kube-proxy on some node has no rule for yet, in the mode that is in force there."""
     addresses = cluster_ips(services, api)
-    if not addresses:
+    if not addresses or not _has_kube_proxy(carrier):
         return []
     waiting = []
     answers = _ask_nodes(carrier, PROXY, "reading kube-proxy's rules")
@@ -250,7 +257,7 @@ def _missing_rules(mode: str, rules: str, address: str, service: Object, endpoin
 
 def stale_rules(services: dict[str, Object], carrier: Carrier) -> Waiting:
     """Services that are gone, but not from some node's rules."""
-    if not services:
+    if not services or not _has_kube_proxy(carrier):
         return []
     answers = _ask_nodes(carrier, PROXY, "reading kube-proxy's rules")
     return [

@@ -26,11 +26,13 @@ class Step(ABC):
         name: Short name; with the key it names the folder of the product.
         expected: Seconds that a first build took on two cores; for the progress display.
         needs: Steps whose products this one is made from.
+        shares: What it compiles together with other steps of the same word: side by side, each would do it all.
     """
 
     name: str
     expected: float
     needs: tuple["Step", ...] = ()
+    shares: str = ""
 
     @abstractmethod
     def inputs(self) -> Iterable[str | Path]:

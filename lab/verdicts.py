@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.pages import Claim
 
 SCHEMA = 1
-UNCHANGED, CHANGED, FAILED = "unchanged", "changed", "failed"
+UNCHANGED, CHANGED, FAILED, SKIPPED = "unchanged", "changed", "failed", "skipped"
 
 # What XML 1.0 cannot hold, not even escaped.
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -26,12 +26,12 @@ class Verdict:
 
     Attributes:
         snippet: Its name.
-        result: `unchanged`, `changed`, or `failed` for a snippet that did not run to its end.
+        result: `unchanged`, `changed`, `failed` for a snippet that did not run to its end, or `skipped`.
         seconds: How long it took.
         findings: The differences as meaning.
         claims: The places of the book that rest on it; empty when nothing changed.
         difference: The differences line by line.
-        error: Why it failed.
+        error: Why it failed, or was skipped.
     """
 
     snippet: str
@@ -79,7 +79,9 @@ def write_json(file: Path, verdicts: Sequence[Verdict], *, seconds: float, now: 
         seconds: How long all took together.
         now: The date of the report; for tests.
     """
-    counts = {word: sum(verdict.result == word for verdict in verdicts) for word in (UNCHANGED, CHANGED, FAILED)}
+    counts = {
+        word: sum(verdict.result == word for verdict in verdicts) for word in (UNCHANGED, CHANGED, FAILED, SKIPPED)
+    }
     report = {
         "schema": SCHEMA,
         "date": _date(now),
@@ -104,7 +106,7 @@ def write_junit(file: Path, verdicts: Sequence[Verdict], *, seconds: float, now:
         "tests": str(len(verdicts)),
         "failures": str(sum(verdict.result == CHANGED for verdict in verdicts)),
         "errors": str(sum(verdict.result == FAILED for verdict in verdicts)),
-        "skipped": "0",
+        "skipped": str(sum(verdict.result == SKIPPED for verdict in verdicts)),
         "time": f"{seconds:.3f}",
     }
     root = ElementTree.Element("testsuites", {key: totals[key] for key in totals if key != "skipped"})
@@ -121,6 +123,9 @@ def _case(suite: ElementTree.Element, verdict: Verdict) -> None:
         suite, "testcase", {"classname": chapter, "name": name, "time": f"{verdict.seconds:.3f}"}
     )
     if verdict.result == UNCHANGED:
+        return
+    if verdict.result == SKIPPED:
+        ElementTree.SubElement(case, "skipped", {"message": _xml(verdict.error)})
         return
     first = verdict.findings[0] if verdict.findings else None
     message = first.sentence if first else (verdict.error.splitlines() or [verdict.result])[0]

@@ -6,6 +6,7 @@ fork of it. That is as much a process of its own as a new one: nothing that a sn
 changes is seen by the next.
 """
 
+import ast
 import atexit
 import gc
 import importlib
@@ -252,7 +253,7 @@ def _become(request: _Request) -> int:
     main.__file__ = str(request.path)
     sys.modules["__main__"] = main
     try:
-        exec(compile(request.path.read_bytes(), str(request.path), "exec", dont_inherit=True), main.__dict__)
+        exec(compile(_text(request.path), str(request.path), "exec", dont_inherit=True), main.__dict__)
     except SystemExit as end:
         if end.code is not None and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)
@@ -263,6 +264,20 @@ def _become(request: _Request) -> int:
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         return 1
     return 0
+
+
+def _text(path: Path) -> bytes | ast.Module:
+    """A snippet; on a cluster of the reader's own, in that cluster's words."""
+    from lab import carriers
+
+    if carriers.chosen() != "attached":
+        return path.read_bytes()
+    from lab import scenario
+    from lab.carriers.attached import running
+
+    name = os.environ.get("LAB_SCENARIO")
+    more = scenario.path_of(name).read_text(encoding="utf-8") if name else ""
+    return running().fit_for(name).tree(path.read_text(encoding="utf-8"), more)
 
 
 class _Exit:

@@ -13,11 +13,13 @@ from lab.errors import LabError
 from lab.paths import state_dir
 
 if TYPE_CHECKING:
+    from lab.carriers.attached import AttachedCarrier
     from lab.spec import Spec
 
 CARRIERS = {
     "uml": "three kernels in user mode, started by `lab up`",
     "vagrant": "three virtual machines, started by `lab up --carrier vagrant`",
+    "attached": "a cluster of your own: `lab up --carrier attached --kubeconfig FILE`",
     "replay": "no nodes: the captures answer",
     "here": "no nodes: this machine, for the chapters that build their own network",
 }
@@ -126,7 +128,11 @@ class Lifecycle(Protocol):
         """
 
 
-LIFECYCLES = {"uml": "lab.lifecycle", "vagrant": "lab.vagrant.lifecycle"}
+LIFECYCLES = {
+    "uml": "lab.lifecycle",
+    "vagrant": "lab.vagrant.lifecycle",
+    "attached": "lab.carriers.attached",
+}
 """The module that begins and ends the nodes of each carrier that has some."""
 
 
@@ -142,6 +148,19 @@ def lifecycle(name: str) -> Lifecycle:
             hint=f"carriers that have: {', '.join(LIFECYCLES)}",
         )
     return cast(Lifecycle, importlib.import_module(LIFECYCLES[name]))
+
+
+def own_cluster(carrier: Carrier) -> "AttachedCarrier | None":
+    """The carrier of a cluster of the reader's own, whose values are not the book's; None for all others."""
+    return cast("AttachedCarrier", carrier) if carrier.name == "attached" else None
+
+
+def spec_of(carrier: Carrier) -> "Spec":
+    """The nodes that snippets see: the book's, or those that play them on a cluster of the reader's own."""
+    from lab.spec import load_spec
+
+    own = own_cluster(carrier)
+    return own.spec if own else load_spec()
 
 
 def remember(name: str, **options: Any) -> None:

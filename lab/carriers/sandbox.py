@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from lab.capture import Recorded
-from lab.carriers import Carrier, Completed
+from lab.carriers import Carrier, Completed, spec_of
 from lab.carriers.here import GROUND, SYSTEM_PATH
 from lab.errors import LabError
 
@@ -85,9 +85,7 @@ class SandboxCarrier:
         """The node that it stands on."""
         if self.base.name == GROUND:
             return GROUND
-        from lab.spec import load_spec
-
-        return load_spec().workers[0].name
+        return spec_of(self.base).workers[0].name
 
     def execute(self, node: str, command: str, *, timeout: float = 30.0) -> Completed:
         """Run a shell command in the sandbox, or on one of its hosts; see `lab.carriers.Carrier.execute`."""

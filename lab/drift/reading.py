@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from lab import noise
+from lab.capture import CONTINUATION, is_open
 
 _PROMPT = re.compile(r"(?P<node>[a-z0-9][a-z0-9./-]*)\$ (?P<command>.*)")
 _HEADING = re.compile(r"\[(?P<node>[a-z0-9][a-z0-9./-]*): (?P<command>.*)\]")
@@ -52,8 +53,9 @@ def _answer(plain: list[str], masked: list[str]) -> Answer:
     prompt, heading = _PROMPT.fullmatch(plain[0]), _HEADING.fullmatch(plain[0])
     match = prompt or heading
     command, begin = (match["command"], 1) if match else ("", 0)
-    while prompt and begin < len(plain) and plain[begin].startswith("> "):
-        command += "\n" + plain[begin][2:]
+    # An answer may begin so too, a diff's does, but not where a shell would ask for another line.
+    while prompt and begin < len(plain) and plain[begin].startswith(CONTINUATION) and is_open(command):
+        command += "\n" + plain[begin].removeprefix(CONTINUATION)
         begin += 1
     end, status = len(plain), 0
     ended = _STATUS.fullmatch(plain[-1]) if end > begin else None

@@ -82,6 +82,7 @@ class GoStep(Step):
         self.name, self.version, self.expected = name, version, expected
         self.packages, self.flags = packages, flags
         self.folder = IMAGE / (folder or name)
+        self.shares = self.folder.name
 
     def _origin(self, package: str) -> str:
         """Where a package's code comes from; one of our own stands in this repository."""

@@ -122,12 +122,14 @@ def question(book: Book, name: str) -> list[str]:
 
 
 def following(book: Book, name: str) -> list[str]:
-    """Where a chapter leads: to the next one, or back to the first page after the last."""
-    number = book.chapters.index(book.chapter(name)) + 1
+    """How to check a cluster against a chapter, and where that leads: to the next one, or back to the first page."""
+    chapter = book.chapter(name)
+    check = f"Does your cluster say the same? [Check it](lab/check.md): `lab check {chapter.folder}`."
+    number = book.chapters.index(chapter) + 1
     if number == len(book.chapters):
-        return [f"This is the last chapter. Back to [the first page]({HOME}.md)."]
+        return [check, "", f"This is the last chapter. Back to [the first page]({HOME}.md)."]
     after = book.chapters[number]
-    return [f"Next: {_chapter(book, after, '')}.", after.question]
+    return [check, "", f"Next: {_chapter(book, after, '')}.", after.question]
 
 
 def tally(source: Source) -> str:

@@ -1,4 +1,4 @@
-"""Draws the book's figures as SVG from the cluster's own description.
+"""Draws the book's figures as SVG from the cluster's own description, and from what it printed.
 
 `python -m lab.site.figures` writes them to docs/assets/figures. A page
 includes the file's text, so that the figure takes the page's colours and
@@ -10,10 +10,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.site import sandbox_figures
+from lab.paths import SNIPPETS
+from lab.site import pod_figures, sandbox_figures, service_figures
+from lab.site.facts import Facts
 from lab.site.svg import ACCENT as _ACCENT
 from lab.site.svg import PAPER as _PAPER
-from lab.site.svg import escape
+from lab.site.svg import figure as _figure
 from lab.site.svg import line as _line
 from lab.site.svg import rect as _rect
 from lab.site.svg import text as _text
@@ -53,10 +55,6 @@ def cluster_map(spec: Spec) -> str:
     size = 2 ** (32 - networks.block_size)
     blocks = [_block(node.name, networks.pods) for node in nodes]
     lines = [
-        '<svg class="cluster-map" role="img" aria-labelledby="map-title map-desc" fill="currentColor"'
-        f' viewBox="0 0 {right + _LEFT} 404" xmlns="http://www.w3.org/2000/svg">',
-        '<title id="map-title">Map of the cluster</title>',
-        f'<desc id="map-desc">{escape(_in_words(spec, blocks))}</desc>',
         _text(_LEFT, 22, f"Pod network {networks.pods}", bold=True),
         _text(right, 22, f"each node has a block of {size} addresses", anchor="end", dim=True),
     ]
@@ -83,9 +81,8 @@ def cluster_map(spec: Spec) -> str:
             f"Services {networks.services}: on no wire, only in every node's rules",
             dim=True,
         ),
-        "</svg>",
     ]
-    return "\n".join(lines) + "\n"
+    return _figure("map", right + _LEFT, 404, "Map of the cluster", _in_words(spec, blocks), lines)
 
 
 def _block(name: str, pods: str) -> IPv4Network:
@@ -134,20 +131,29 @@ def _devices(middle: int, address: str) -> Iterator[str]:
     yield _line(middle, _BOTTOM - 16, middle, _BOTTOM, "currentColor")
 
 
-FIGURES = {"cluster.svg": cluster_map, **sandbox_figures.FIGURES}
+OF_THE_SPEC = {"cluster.svg": cluster_map, **sandbox_figures.FIGURES}
+OF_CAPTURES = {**pod_figures.FIGURES, **service_figures.FIGURES}
+FIGURES = (*OF_THE_SPEC, *OF_CAPTURES)
 
 
-def draw(description: Path = CLUSTER_YAML) -> dict[str, str]:
+def draw(description: Path = CLUSTER_YAML, snippets: Path = SNIPPETS) -> dict[str, str]:
     """Draw every figure.
 
     Args:
         description: The file cluster.yaml.
+        snippets: The folder of captures and scenarios.
 
     Returns:
         The SVG text of each figure by its file name.
+
+    Raises:
+        LabError: A figure's name or address is not where the figure reads it.
     """
-    spec = load_spec(description)
-    return {name: figure(spec) for name, figure in FIGURES.items()}
+    facts = Facts(load_spec(description), snippets)
+    return {
+        **{name: figure(facts.spec) for name, figure in OF_THE_SPEC.items()},
+        **{name: figure(facts) for name, figure in OF_CAPTURES.items()},
+    }
 
 
 def main() -> None:

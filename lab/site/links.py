@@ -34,6 +34,8 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         self.anchors.update(values[name] for name in ("id", "name") if values.get(name))
+        if tag == "base":
+            return  # only the error page has one, which stands in the folder that it names
         rel = values.get("rel", "") if tag == "link" else ""
         self.links += [Link(tag, rel, url) for name, url in values.items() if name in _ATTRIBUTES]
         sources = (part.split()[0] for part in values.get("srcset", "").split(",") if part.strip())
@@ -90,15 +92,10 @@ class Site:
             yield f"{link.url}: the page has no such anchor"
 
     def _target(self, page: Path, path: str) -> Path | None:
-        """The file that a link means; None for an absolute one, which only the error page may have."""
+        """The file that a link means; None for an absolute one."""
         if not path:
             return page
-        if not path.startswith("/"):
-            return (page.parent / path).resolve()
-        if page != self.folder / "404.html":
-            return None
-        target = self.folder / path.lstrip("/")
-        return target / "index.html" if target.is_dir() else target
+        return None if path.startswith("/") else (page.parent / path).resolve()
 
     def _has(self, target: Path, anchor: str) -> bool:
         reader = self.pages.get(target) or self.pages.get(self.folder / target.relative_to(self.folder.resolve()))

@@ -115,7 +115,7 @@ def render(receipt: Mapping[str, Any], transcript: str) -> str:
 
 
 def _row(key: str, value: Any) -> str:
-    return f"<dt>{escape(key)}</dt><dd><code>{escape(_shown(value))}</code></dd>"
+    return f"<dt>{escape(key)}</dt><dd><code>{escape(_shown(value), quote=False)}</code></dd>"
 
 
 def _mapping(values: Mapping[str, Any]) -> str:
@@ -128,11 +128,11 @@ def _shown(value: Any) -> str:
 
 def _step(step: Mapping[str, Any]) -> str:
     where = f"{step['node']}/{step['pod']}" if step.get("pod") else step["node"]
-    command = f"<code>{escape(where)}$ {escape(step['command'])}</code>"
+    command = f"<code>{escape(where)}$ {escape(step['command'], quote=False)}</code>"
+    # As many digits of the raw output's digest as an eye compares; all of them are in the receipt's file.
+    # In few words, since a page has up to a hundred of these.
     return (
-        f"{command} ended with status {step['status']} after {step['seconds']:.2f} s; "
-        # As many digits as an eye compares; all of them are in the receipt's file.
-        f"digest of its raw output <code>{escape(step['raw'][:16])}</code>"
+        f"{command}: status {step['status']}, {step['seconds']:.2f} s, digest <code>{escape(step['raw'][:16])}</code>"
     )
 
 

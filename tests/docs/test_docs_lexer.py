@@ -4,6 +4,7 @@ import pytest
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Generic
 
+from lab.capture import is_open
 from lab.site.lexer import NodeConsoleLexer
 
 
@@ -41,6 +42,10 @@ CASES = {
         "a$ diff\n1a2\n> new\n",
         [("prompt", "a$ "), ("command", "diff\n"), ("output", "1a2\n"), ("output", "> new\n")],
     ),
+    "output right after a command": (
+        "a$ diff x y | grep '[<>]'\n> new\n",
+        [("prompt", "a$ "), ("command", "diff x y | grep '[<>]'\n"), ("output", "> new\n")],
+    ),
     "output in brackets": ("(x) y\n", [("output", "(x) y\n")]),
     "exit status": ("[exit status 1]\n", [("output", "[exit status 1]\n")]),
     "empty output line": (
@@ -57,6 +62,39 @@ CASES = {
 def test_kinds(text: str, kinds: list[tuple[str, str]]) -> None:
     """Prompt, command and output are told apart."""
     assert _kinds(text) == kinds
+
+
+OPEN = [
+    "ls \\",
+    "echo '{",
+    'echo "a',
+    "cat <<'END'",
+    "cat << END\nx",
+    "for a in b\ndo c",
+    "if a\nthen b",
+    "a |",
+    "a &&",
+]
+WHOLE = [
+    "ls",
+    "echo '{\n}'",
+    "cat <<'END'\n'\nEND",
+    "for a in b\ndo c\ndone",
+    "kubectl wait pod --for condition=Ready",
+    "ls # it's a comment",
+]
+
+
+@pytest.mark.parametrize("command", OPEN)
+def test_an_open_command_goes_on(command: str) -> None:
+    """Where a shell would ask for more, the next line is the command's."""
+    assert is_open(command)
+
+
+@pytest.mark.parametrize("command", WHOLE)
+def test_a_whole_command_does_not(command: str) -> None:
+    """What follows is its output, whatever it looks like."""
+    assert not is_open(command)
 
 
 @pytest.mark.parametrize("text", [text for text, _ in CASES.values()], ids=CASES.keys())

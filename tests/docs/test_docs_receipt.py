@@ -87,7 +87,7 @@ def test_the_opened_receipt_shows_all_but_what_replay_needs(base: Path) -> None:
     html = _html(base, FENCE)
     receipt = _receipt()
     parts = receipt.pop("parts")
-    assert f"<dt>parts</dt><dd><code>{len(parts)}, each with its digest in the receipt&#x27;s file</code></dd>" in html
+    assert f"<dt>parts</dt><dd><code>{len(parts)}, each with its digest in the receipt's file</code></dd>" in html
     for step in receipt["steps"]:
         step["raw"] = step["raw"][:16]
     assert RAW in json.dumps(receipt.pop("answers")) and RAW in json.dumps(receipt["steps"])
@@ -95,8 +95,8 @@ def test_the_opened_receipt_shows_all_but_what_replay_needs(base: Path) -> None:
     values = [value for value in _scalars(receipt) if value != RAW]
     assert len(values) > 12
     assert [value for value in values if value not in html] == []
-    assert "node01/pod2$ ip link | grep &#x27;&lt;UP&gt;&#x27;" in html
-    assert "ended with status 1 after 1.00 s" in html
+    assert "node01/pod2$ ip link | grep '&lt;UP&gt;'" in html
+    assert "</code>: status 1, 1.00 s, digest <code>" in html
     assert "<dt>scenario</dt><dd><code>none</code></dd>" in html
 
 

@@ -173,7 +173,7 @@ def test_all_works_by_keyboard(view: Opener, name: str, width: int) -> None:
         }"""
     )
     reached: set[str] = set()
-    for _ in range(len(wanted) + 60):
+    for _ in range(len(wanted) + 100):
         page.keyboard.press("Tab")
         number = page.evaluate("document.activeElement.dataset.wanted")
         if number is not None:
@@ -186,14 +186,76 @@ def test_all_works_by_keyboard(view: Opener, name: str, width: int) -> None:
 
 
 def test_tabs_change_by_arrow_key(view: Opener) -> None:
-    """The tabs of a block are one stop; the arrow keys go through them."""
+    """The two views of a step are one stop for Tab; an arrow key changes those of the whole page, and of the next."""
     page = view("sample-page.html").page
     shown = page.locator(".tabbed-block:visible")
-    page.locator(".tabbed-set > input").first.focus()
-    assert 'print("one")' in shown.inner_text()
+    steps = page.locator(".views").count()
+    assert steps == 2 and shown.count() == steps + 1, "the page has a set of tabs of its own"
+    assert all("assert" in text or "print" in text for text in shown.all_inner_texts())
+    page.locator(".views > input").first.focus()
     page.keyboard.press("ArrowRight")
-    page.locator(".tabbed-block", has_text="echo one").wait_for(state="visible")
-    assert "print" not in shown.inner_text()
+    page.locator(".shell").first.wait_for(state="visible")
+    texts = shown.all_inner_texts()
+    assert len(texts) == steps + 1
+    assert all("seq 2" in text or "echo one" in text for text in texts)
+    page.goto(page.url.replace("sample-page.html", "pod-to-pod.html"))
+    assert page.locator(".shell:visible").count() == page.locator(".views").count() > 5
+    page.locator(".views > input:checked").first.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".shell:visible")).to_have_count(0)
+
+
+def test_tab_reaches_the_views(view: Opener) -> None:
+    """One stop for each step, with the mark of where the keyboard is."""
+    page = view("sample-page.html").page
+    label = "document.querySelector(`label[for=${document.activeElement.id}]`)"
+    names = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.views > input')"):
+            names.append(page.evaluate("document.activeElement.name"))
+            assert page.evaluate(f"getComputedStyle({label}).outlineStyle") == "solid"
+    assert len(names) == len(set(names)) == 2
+    assert page.locator(".views label").evaluate_all(
+        "all => all.filter(each => getComputedStyle(each).outlineStyle != 'none').length"
+    ) == int(page.evaluate("document.activeElement.matches('.views > input')"))
+
+
+@pytest.mark.parametrize("how", ["Enter", "click"])
+def test_copy_takes_the_commands_of_a_place(view: Opener, how: str) -> None:
+    """In the shell view, by keyboard and by mouse: what is typed there, line for line."""
+    page = view("sample-page.html").page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".views label", has_text="Shell").first.click()
+    shell = page.locator(".shell").first
+    shell.wait_for(state="visible")
+    assert shell.locator("> p:not(.said)").all_inner_texts() == [
+        "first, in the checkout",
+        "lab ssh node01",
+        "lab kubectl -- exec -it pod2 -- sh",
+    ]
+    button = shell.locator("button[data-md-type=copy]").nth(1)
+    if how == "click":
+        button.click()
+    else:
+        button.focus()
+        page.keyboard.press(how)
+    page.get_by_text("Copied to clipboard").wait_for()
+    assert (
+        page.evaluate("navigator.clipboard.readText()").strip()
+        == "seq 2\nfor word in one two\ndo echo $word; echo\ndone"
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_in_the_shell_views(view: Opener, scheme: str, width: int) -> None:
+    """The second view of every step shuts nobody out either, and does not widen the page."""
+    page = view("pod-to-pod.html", scheme=scheme, width=width).page
+    page.locator(".views label", has_text="Shell").first.click()
+    assert page.locator(".shell:visible").count() > 5
+    assert _faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_colours_follow_the_system_until_told_otherwise(view: Opener) -> None:
@@ -238,11 +300,86 @@ def test_the_error_page_leads_back(view: Opener, served: str, scheme: str) -> No
     page = view("404.html", base=served, scheme=scheme).page
     assert page.locator("h1").inner_text() == "This page is not in the book"
     assert _faults(page) == []
-    page.get_by_role("link", name="Start from the first page").click()
+    page.get_by_role("link", name="The first page").click()
     page.wait_for_url("**/index.html")
+
+
+@pytest.mark.parametrize("depth", ["nowhere", "a/b/c/nowhere.html"])
+def test_the_error_page_works_at_any_depth(view: Opener, served: str, site: Path, depth: str) -> None:
+    """A server shows it in place of whatever is missing: its styles, its links and its search are found from there."""
+    page = view("index.html", base=served).page
+    error = (site / "404.html").read_text(encoding="utf-8")
+    # With the right status the browser would report an error, and be right.
+    page.route("**/nowhere*", lambda route: route.fulfill(body=error, content_type="text/html"))
+    page.goto(f"{served}/{depth}")
+    assert page.locator(".md-header").evaluate("each => getComputedStyle(each).position") == "sticky"
+    page.get_by_role("button", name="Search the book").press("Enter")
+    _answers_and_leads(page, f"{served}/sample-page.html")
+
+
+def test_the_error_page_works_from_a_folder(view: Opener, site: Path) -> None:
+    """Who opens it from a disk finds the way, too."""
+    page = view("404.html").page
+    assert _faults(page) == []
+    page.get_by_role("button", name="Search the book").click()
+    _answers_and_leads(page, f"{site.as_uri()}/sample-page.html")
+
+
+def _answers_and_leads(page: Page, place: str) -> None:
+    """The search is open, finds the sample page, and Enter leads there."""
+    meta = page.locator(".md-search-result__meta")
+    expect(meta).to_have_text("Type to start searching", timeout=WAIT)
+    expect(page.locator(".md-search__input")).to_be_focused()
+    page.keyboard.type("seventy")
+    # Enter goes to what is shown, so wait for that.
+    found = page.locator(".md-search-result__item a").first
+    expect(found).to_have_attribute("href", re.compile("sample-page"), timeout=WAIT)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{place}*")
 
 
 def test_a_server_gives_the_same_site(view: Opener, served: str) -> None:
     """From a server the search works too."""
     page = view("lab/index.html", base=served).page
     assert any("Sample page" in result for result in _search(page, "seventy"))
+
+
+CUT = """() => [...document.querySelectorAll('.md-content *')].filter(each => each.getClientRects().length
+    && each.scrollWidth > each.clientWidth + 1 && each.clientWidth
+    && getComputedStyle(each).overflowX != 'visible').map(each => each.outerHTML.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", ["pod-to-pod.html", "sample-page.html", "status.html", "sources/stackrox.html"])
+def test_a_page_prints_whole(view: Opener, name: str, scheme: str) -> None:
+    """As wide as a sheet between its margins: dark on white, nothing cut, nothing folded, each receipt one line."""
+    page = view(name, scheme=scheme, width=680).page
+    folded = page.locator(".md-content details:not([open])").count()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function("document.body.dataset.mdColorScheme == 'default'")
+    assert page.evaluate(CUT) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 680
+    color = "getComputedStyle(document.querySelector('.md-typeset')).color.match(/[0-9]+/g)"
+    assert max(map(int, page.evaluate(color))) < 80
+    assert page.locator(".md-content details:not(.receipt, [open])").count() == 0
+    assert page.locator(".receipt-body:visible").count() == 0
+    assert page.locator(".md-content :is(.md-code__nav, .views > .tabbed-labels):visible").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    page.wait_for_function(f"document.body.dataset.mdColorScheme == '{SCHEMES[scheme]}'")
+    assert page.locator(".md-content details:not([open])").count() == folded
+
+
+def test_paper_has_the_chosen_view(view: Opener) -> None:
+    """Who reads a step in shell gets it so on paper; tabs of another kind are printed all."""
+    page = view("sample-page.html").page
+    page.emulate_media(media="print")
+    steps = page.locator(".views").count()
+    assert page.locator(".views .tabbed-block:visible").count() == steps
+    assert page.locator(".shell:visible").count() == 0
+    assert page.locator(".tabbed-set:not(.views) .tabbed-block:visible").count() == 2
+    page.emulate_media(media="screen")
+    page.locator(".views label", has_text="Shell").first.click()
+    page.emulate_media(media="print")
+    assert page.locator(".shell:visible").count() == page.locator(".views .tabbed-block:visible").count() == steps

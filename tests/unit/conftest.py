@@ -17,6 +17,8 @@ def nothing_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the reader's own shell says about carriers and records does not count."""
     for name in ("LAB_CARRIER", "LAB_RECORD", "LAB_SCENARIO"):
         monkeypatch.delenv(name, raising=False)
+    # Whoever must wait for a turn is told at once.
+    monkeypatch.setenv("LAB_WAIT", "0")
 
 
 @pytest.fixture

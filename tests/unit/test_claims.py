@@ -323,10 +323,13 @@ def test_the_chapters_of_a_problem(book: Book) -> None:
 
 
 def test_where_a_chapter_begins_and_leads(book: Book) -> None:
-    """Its question; the next chapter, or the first page after the last."""
+    """Its question; how to check a cluster against it; the next chapter, or the first page after the last."""
     assert claims.question(book, "pod-to-pod") == ["**The question of this chapter:** Which route?"]
-    assert claims.following(book, "pod-to-pod") == ["Next: Pod to Service (to come).", "Whose address?"]
-    assert claims.following(book, "operating") == ["This is the last chapter. Back to [the first page](index.md)."]
+    check, *after = claims.following(book, "pod-to-pod")
+    assert check == "Does your cluster say the same? [Check it](lab/check.md): `lab check pod_to_pod`."
+    assert after == ["", "Next: Pod to Service (to come).", "Whose address?"]
+    last = claims.following(book, "operating")[-1]
+    assert last == "This is the last chapter. Back to [the first page](index.md)."
 
 
 @pytest.mark.parametrize(("what", "name"), [("claim", "post"), ("claims", None), ("where", "post")])

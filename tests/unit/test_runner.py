@@ -12,6 +12,7 @@ from fakes import PODS, ROUTE, FakeCarrier, Lab, eventually
 
 from lab import carriers, receipt, runner, scenario, snippets
 from lab.errors import LabError
+from lab.turn import turn
 
 Write = Callable[[str, str], Path]
 
@@ -277,7 +278,7 @@ def test_run_on_replay_asks_no_lab(
     capfd.readouterr()
     monkeypatch.setattr(carriers, "connect", lambda: pytest.fail("the lab was asked"))
     monkeypatch.setenv("LAB_CARRIER", "replay")
-    with runner._alone():
+    with turn():
         runner.run("demo/routes")
     assert capfd.readouterr().out == TEXT
     assert lab.events == []
@@ -310,12 +311,6 @@ def test_an_unknown_name_starts_nothing(
     with pytest.raises(LabError, match="there is no snippet 'demo/rutes'") as caught:
         work(["demo/rutes"])
     assert "demo/routes" in caught.value.hint
-
-
-def test_two_runs_at_once_are_refused(lab: Lab, project: Path) -> None:
-    """They would remove each other's scenarios."""
-    with runner._alone(), pytest.raises(LabError, match="are being run already"):
-        runner.verify([])
 
 
 def test_no_snippets_at_all(lab: Lab, project: Path) -> None:

@@ -44,7 +44,7 @@ def test_json_holds_all(found: list[Verdict], tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     verdicts.write_json(file, found, seconds=2.0, now=WHEN)
     report = json.loads(file.read_text())
-    assert report["counts"] == {"all": 3, "unchanged": 1, "changed": 1, "failed": 1}
+    assert report["counts"] == {"all": 3, "unchanged": 1, "changed": 1, "failed": 1, "skipped": 0}
     assert (report["schema"], report["date"], report["seconds"]) == (1, "2026-11-24T12:00:00Z", 2.0)
     changed, failed, same = report["snippets"]
     assert changed["findings"] == [

@@ -11,7 +11,7 @@ import pytest
 from lab.image.steps import PROVISION
 from lab.paths import ROOT
 from lab.spec import load_spec
-from lab.vagrant import files
+from lab.vagrant import files, tool
 
 TELL = """\
 require "json"
@@ -47,6 +47,7 @@ def vagrant(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[s
         "VAGRANT_DOTFILE_PATH": str(cwd / "machines"), "VAGRANT_DEFAULT_PROVIDER": "libvirt",
         "LAB_STATE": str(cwd / "state"), **env,
     }  # fmt: skip
+    tool.take_plugins(cwd / "home")
     return subprocess.run(["vagrant", *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 

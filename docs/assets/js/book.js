@@ -21,4 +21,12 @@
   addEventListener("load", complete);
   // What is unfolded may scroll sideways, too; the event does not rise from its element.
   addEventListener("toggle", complete, true);
+  // Paper is white. The theme itself unfolds what is folded.
+  const paper = matchMedia("print");
+  let scheme;
+  paper.addEventListener("change", () => {
+    const chosen = document.body.dataset;
+    if (paper.matches) scheme = chosen.mdColorScheme;
+    chosen.mdColorScheme = paper.matches ? "default" : scheme;
+  });
 })();

@@ -8,6 +8,7 @@ import pytest
 
 from lab import drift
 from lab.drift import Kind
+from lab.drift.reading import read
 
 HERE = Path(__file__).parent
 CHAPTER = HERE.parents[2] / "snippets/pod_to_pod"
@@ -499,3 +500,15 @@ def test_what_a_transcript_shows() -> None:
         (node, "ip route | grep bird") for node in ("controlplane", "node01", "node02")
     ]
     assert [entry.subject for entry in found[1].entries] == ["172.16.49.64/26", "172.16.140.64/26", "172.16.196.128/26"]
+
+
+def test_a_line_of_a_diff_is_an_answer_and_a_further_line_of_a_command_is_not() -> None:
+    """Both begin with `> `; a shell asks for another line only where the command is open."""
+    diff, loop = (
+        "node01$ diff a b\n> 10.0.0.0/8 dev eth0\n[exit status 1]\n",
+        "node01$ for n in 1; do\n> id\n> done\nroot\n",
+    )
+    [answer] = read(diff)
+    assert (answer.command, answer.lines, answer.status) == ("diff a b", ("> 10.0.0.0/8 dev eth0",), 1)
+    [answer] = read(loop)
+    assert (answer.command, answer.lines) == ("for n in 1; do\nid\ndone", ("root",))

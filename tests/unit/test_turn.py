@@ -1,0 +1,85 @@
+"""Commands that run snippets take turns, and say for whom they wait."""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import Lab
+
+from lab import runner
+from lab.errors import LabError
+from lab.turn import turn
+
+Reader = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def holder(project: Path) -> Path:
+    """Where who has the turn tells its name."""
+    return project / ".lab/snippets.turn"
+
+
+@pytest.mark.parametrize("work", [runner.update, runner.verify])
+def test_without_patience_the_holder_is_named(work: Callable[[list[str]], runner.Report], lab: Lab) -> None:
+    """The message says which process it is, and how to wait instead."""
+    with turn(), pytest.raises(LabError, match=rf"already, by `.*` \(process {os.getpid()}, for \d+ s\)") as caught:
+        work([])
+    assert "LAB_WAIT=600" in caught.value.hint
+    assert lab.events == []
+
+
+def test_it_waits_until_the_other_has_ended(holder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Reader) -> None:
+    """It says so at once, and goes on by itself."""
+    monkeypatch.setenv("LAB_WAIT", "30")
+    order: list[str] = []
+    taken = threading.Event()
+
+    def other() -> None:
+        with turn():
+            taken.set()
+            while "waiting for" not in (said := capfd.readouterr().err):
+                assert said == ""
+            order.append(said)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert taken.wait(10)
+    with turn():
+        order.append("mine")
+    thread.join(10)
+    assert order[1:] == ["mine"] and f"(process {os.getpid()}, for 0 s) to end" in order[0]
+    assert not holder.exists()
+
+
+def test_who_has_the_turn_tells_its_command(holder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name that was typed, without the folder that it is in; the note is gone with the turn."""
+    monkeypatch.setattr("sys.argv", ["/some/where/lab", "verify", "pod_to_pod"])
+    with turn():
+        assert json.loads(holder.read_text())["command"] == "lab verify pod_to_pod"
+    assert not holder.exists()
+
+
+def test_a_killed_one_keeps_nobody_waiting(holder: Path) -> None:
+    """Its note may stay, its lock does not."""
+    holder.parent.mkdir()
+    holder.write_text('{"pid": 1, "command": "lab verify", "since": 0}')
+    with turn():
+        assert json.loads(holder.read_text())["pid"] == os.getpid()
+
+
+def test_a_note_that_was_not_written_yet_is_no_error(holder: Path) -> None:
+    """The lock is taken a moment before."""
+    with turn():
+        holder.write_text("")
+        with pytest.raises(LabError, match="already, by another command"), turn():
+            pass
+
+
+def test_patience_must_be_a_number(holder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typing mistake is told, not taken for the usual hour."""
+    monkeypatch.setenv("LAB_WAIT", "long")
+    with pytest.raises(LabError, match="LAB_WAIT=long is no number of seconds"), turn():
+        pass
