@@ -216,7 +216,6 @@ def _versions_here() -> dict[str, str]:
         "vagrant-libvirt": ["dpkg-query", "--show", "--showformat=${Version}", tool.PLUGIN],
         "libvirt": ["virsh", "--version"],
         "QEMU": ["qemu-system-x86_64", "--version"],
-        "this host's kernel": ["uname", "-r"],
         "processors": ["nproc"],
     }
     found = {}
