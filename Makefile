@@ -64,7 +64,7 @@ test: check ## Everything: check, the site in a browser, the real cluster
 test-vagrant-boot: setup ## Three virtual machines from our box: up, looked at, halted, up, destroyed
 	@scripts/setup.sh $$($(BIN)/lab doctor --carrier vagrant --packages)
 	@timeout 1800 $(BIN)/lab box
-	@timeout 600 $(BIN)/pytest -q -s -x tests/machines
+	@timeout --signal=INT 600 $(BIN)/pytest -q -s -x tests/machines
 
 .PHONY: test-vagrant
 test-vagrant: setup ## The whole cluster on virtual machines, compared with the book; writes docs/lab/vagrant-report.md
