@@ -21,9 +21,11 @@ carrier = FakeCarrier()
 carrier.on("node01", "true")
 cluster._connect = lambda: carrier
 scenario.present = lambda name, carrier: False
-scenario.apply = lambda name, carrier: print("apply", name)
-scenario.remove = lambda name, carrier: print("remove", name)
+done = []
+scenario.apply = lambda name, carrier: done.append(f"apply {{name}}")
+scenario.remove = lambda name, carrier: done.append(f"remove {{name}}")
 """
+TRANSCRIPT = [("stream", "node01$ true\n")]
 SNIPPET = 'from lab import cluster\n\ncluster.needs("pods")\ncluster.node("node01").run("true")'
 
 
@@ -43,28 +45,35 @@ def _run(client: NotebookClient, source: str) -> list[tuple[str, str]]:
     return [(output.output_type, output.get("text") or str(output.get("data"))) for output in cell.outputs]
 
 
+def _done(client: NotebookClient) -> str:
+    """What was applied and removed since it was asked last."""
+    [(_, text)] = _run(client, "print(*done, sep=', '); done.clear()")
+    return text.strip()
+
+
 def test_a_cell_shows_its_transcript_and_nothing_else(client: NotebookClient) -> None:
     """A cell that ends with a command does not show its result a second time."""
-    assert _run(client, SNIPPET) == [("stream", "apply pods\nnode01$ true\n")]
+    assert _run(client, SNIPPET) == TRANSCRIPT
+    assert _done(client) == "apply pods"
 
 
 def test_a_line_of_the_readers_own_changes_nothing(client: NotebookClient) -> None:
     """Between two snippets the cluster stays as it is."""
     assert _run(client, "1 + 1") == [("execute_result", "{'text/plain': '2'}")]
+    assert _done(client) == ""
 
 
 def test_a_snippet_that_needs_nothing_finds_nothing(client: NotebookClient) -> None:
     """What an earlier snippet needed is gone, as when it runs alone."""
-    assert _run(client, 'from lab import cluster\n\ncluster.node("node01").run("true")') == [
-        ("stream", "remove pods\nnode01$ true\n")
-    ]
+    assert _run(client, 'from lab import cluster\n\ncluster.node("node01").run("true")') == TRANSCRIPT
+    assert _done(client) == "remove pods"
 
 
 def test_another_scenario_takes_the_place(client: NotebookClient) -> None:
     """A snippet finds what it needs, and not what another one did."""
-    assert _run(client, SNIPPET) == [("stream", "apply pods\nnode01$ true\n")]
-    other = SNIPPET.replace('"pods"', '"services"')
-    assert _run(client, other) == [("stream", "remove pods\napply services\nnode01$ true\n")]
+    assert _run(client, SNIPPET) == TRANSCRIPT
+    assert _run(client, SNIPPET.replace('"pods"', '"services"')) == TRANSCRIPT
+    assert _done(client) == "apply pods, remove pods, apply services"
 
 
 def test_netlink_answers_in_the_kernels_loop(client: NotebookClient) -> None:
