@@ -22,7 +22,8 @@ for mode in ("iptables", "nftables", "ipvs"):
 assert "userspace" not in options.stdout
 assert "userspace" in refused.stdout
 # --8<-- [start:looks]
-node01.run("iptables --version; nft list tables | grep 'table ip '")
+sorted_tables = "nft list tables | grep 'table ip ' | sort"
+node01.run(f"iptables --version; {sorted_tables}")
 # --8<-- [end:looks]
 tables = node01.quiet("nft list tables").lines
 assert "table ip nat" in tables
