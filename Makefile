@@ -49,7 +49,7 @@ format: setup ## Put the Python files into the project's format
 
 .PHONY: check
 check: lint ## All that needs no cluster and no browser
-	@$(BIN)/pytest -q -n auto --dist loadgroup tests/unit tests/docs
+	@$(BIN)/pytest -q -n auto --dist loadfile tests/unit tests/docs
 
 .PHONY: test
 test: check ## Everything: check, the site in a browser, the real cluster

@@ -14,13 +14,6 @@ SITE_URL = "https://example.org/book/"
 REPO_URL = "https://example.org/living/book"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks at the built site stays in one process: the site is built once."""
-    for item in items:
-        if "built" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("site"))
-
-
 @pytest.fixture(scope="session")
 def tree() -> Tree:
     """The checkout."""

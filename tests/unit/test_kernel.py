@@ -8,9 +8,6 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-# One process starts the kernel, for all of its tests.
-pytestmark = pytest.mark.xdist_group("kernel")
-
 PREPARE = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})

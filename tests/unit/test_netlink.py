@@ -136,15 +136,21 @@ def test_the_hosts_own_links_can_be_read() -> None:
     netlink.close()
 
 
-def test_questions_are_quick_once_the_helper_runs() -> None:
-    """The connection is kept: a question costs far less than a new process."""
-    netlink = Netlink("here", ["sh", "-c"])
-    netlink.links()
-    begun = time.perf_counter()
-    for _ in range(5):
+def test_a_question_costs_less_than_a_new_helper() -> None:
+    """The connection is kept. The quickest of several tries are compared, since other work may be in the way."""
+
+    def seconds(netlink: Netlink) -> float:
+        begun = time.perf_counter()
         netlink.links()
-    assert (time.perf_counter() - begun) / 5 < 0.05
-    netlink.close()
+        return time.perf_counter() - begun
+
+    new = []
+    for _ in range(3):
+        netlink = Netlink("here", ["sh", "-c"])
+        new.append(seconds(netlink))
+        kept = [seconds(netlink) for _ in range(5)]
+        netlink.close()
+    assert min(kept) < min(new) / 2
 
 
 def test_a_helper_that_ends_is_an_error_and_started_again() -> None:

@@ -22,9 +22,6 @@ from lab.errors import LabError
 from lab.receipt import Receipt
 from lab.snippets import Snippet
 
-# One process plays the book, for all of its tests.
-pytestmark = pytest.mark.xdist_group("replay")
-
 Write = Callable[[str, str], Path]
 
 EVERYTHING = '''"""Asks each source once."""
