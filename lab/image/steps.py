@@ -90,14 +90,15 @@ class GoStep(Step):
 
     def inputs(self) -> Iterable[str | Path]:
         files = [self.folder / name for name in ("go.mod", "go.sum", "main.go", "first-block/main.go")]
-        return ["go-1", self.flags, json.dumps(self.packages), *(f for f in files if f.exists())]
+        return ["go-2", self.flags, json.dumps(self.packages), *(f for f in files if f.exists())]
 
     def build(self, work: Path) -> None:
         env = {
             **os.environ,
             "CGO_ENABLED": "0",
             "GOTOOLCHAIN": "local",
-            "GOFLAGS": "-mod=readonly -buildvcs=false",
+            # What debuggers read is dropped by the linker anyway: not making it saves a seventh of the time.
+            "GOFLAGS": "-mod=readonly -buildvcs=false -gcflags=all=-dwarf=false",
         }
         rows: list[tuple[str, str, str, Path | None]] = []
         for program, package in self.packages.items():
