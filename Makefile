@@ -48,12 +48,13 @@ format: setup ## Put the Python files into the project's format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: check
-check: lint ## All that needs no cluster and no browser
-	@$(BIN)/pytest -q -n auto --dist loadfile tests/unit tests/docs
+check: lint ## All that needs no cluster, no browser and no built site
+	@$(BIN)/pytest -q -n auto --dist loadfile -m "not built" tests/unit tests/docs
 
 .PHONY: test
 test: check ## Everything: check, the site in a browser, the real cluster
 	@command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ] || scripts/setup.sh chromium
+	@$(BIN)/pytest -q -m built tests/docs
 	@$(BIN)/pytest -q tests/site
 	@command -v vagrant >/dev/null || scripts/setup.sh vagrant vagrant-libvirt
 	@$(BIN)/pytest -q tests/vagrant

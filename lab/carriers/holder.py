@@ -52,18 +52,23 @@ def make_network(gateway: str, prefix: str, nodes: list[str]) -> None:
         _ip("link", "set", device, "up")
 
 
+def wait() -> None:
+    """Be process 1 until SIGTERM: reap what is orphaned to it."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            signal.sigtimedwait({signal.SIGCHLD}, 1.0)
+
+
 def main() -> None:
     """Set up and wait. Arguments: gateway, prefix length, names of the nodes."""
     gateway, prefix, *nodes = sys.argv[1:]
     make_network(gateway, prefix, nodes)
     print("ready", flush=True)
     os.close(1)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    while True:  # reap what is orphaned to process 1
-        try:
-            os.wait()
-        except ChildProcessError:
-            signal.sigtimedwait({signal.SIGCHLD}, 1.0)
+    wait()
 
 
 if __name__ == "__main__":

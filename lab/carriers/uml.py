@@ -356,10 +356,11 @@ class UmlCarrier:
                 f"{node}: no answer within {timeout:.0f} s", detail=line, hint=f"is it busy? lab logs {node}"
             ) from None
         if done.returncode == 255 and not self._connected(node):
-            state = "runs" if self.state.kernel_alive(node) else "is dead"
+            lives = self.state.kernel_alive(node)
+            last = "" if lives else f"\nits console ended with:\n{_tail(self.console(node), 30)}"
             raise LabError(
-                f"{node}: the connection is lost; its kernel {state}", detail=done.stderr.strip(),
-                hint="bring it back: lab up",
+                f"{node}: the connection is lost; its kernel {'runs' if lives else 'is dead'}",
+                detail=done.stderr.strip() + last, hint="bring it back: lab up",
             )  # fmt: skip
         return Completed(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
 

@@ -165,7 +165,9 @@ def text(node: str, command: str, old: str, now: str) -> Finding:
     """A finding that lines differ whose meaning nothing here knows."""
     line = _line(command)
     subject = (old or now).splitlines()[0]
-    if old and now:
+    if sorted(old.splitlines()) == sorted(now.splitlines()):
+        sentence = f"{node}: `{line}` prints the same lines in another order"
+    elif old and now:
         sentence = f"{node}: `{line}` prints {_short(now)}, not {_short(old)}"
     else:
         sentence = f"{node}: `{line}` {'no longer' if old else 'now'} prints {_short(old or now)}"

@@ -10,12 +10,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-import yaml
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
@@ -23,7 +21,7 @@ from markdown.treeprocessors import Treeprocessor
 from mkdocs.exceptions import BuildError
 
 from lab.errors import LabError
-from lab.site.sources import Book
+from lab.site.sources import Book, read_yaml
 from lab.site.sources import load as load_book
 
 FILE = "glossary.yaml"
@@ -69,18 +67,7 @@ def load(docs: Path) -> tuple[Term, ...]:
         LabError: The file is missing or has faults; all of them at once.
     """
     path = docs / FILE
-    try:
-        return _parsed(path, path.stat().st_mtime_ns)
-    except FileNotFoundError as error:
-        raise LabError(f"{path} is missing") from error
-    except yaml.YAMLError as error:
-        raise LabError(f"{path} is not YAML", detail=str(error)) from error
-
-
-@lru_cache(maxsize=4)
-def _parsed(path: Path, changed: int) -> tuple[Term, ...]:
-    """The terms of a file; every page asks for them, so it is read once for each time that it `changed`."""
-    items = yaml.safe_load(path.read_text(encoding="utf-8"))
+    items = read_yaml(path)
     faults = list(_faults(items))
     if faults:
         raise LabError(f"{FILE} has faults", detail="\n".join(faults), hint=f"the file is {path}")

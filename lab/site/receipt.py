@@ -19,14 +19,13 @@ from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from markdown import Markdown
-from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 from mkdocs.exceptions import BuildError
 
 from lab.errors import LabError
 from lab.receipt import SCHEMA
 from lab.site.lexer import PROMPT
+from lab.site.placing import Placing, PlacingExtension
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 _INCLUDE = re.compile(r"""^[ \t]*-{1,}8<-{1,}[ \t]+(?P<quote>["'])(?P<path>[^"':]+\.out)(?P=quote)[ \t]*$""")
@@ -158,13 +157,8 @@ class Finder(Preprocessor):
         return result
 
 
-class Placer(Preprocessor):
+class Placer(Placing):
     """Puts the receipt in the place of each mark."""
-
-    def __init__(self, md: Markdown, base: Path) -> None:
-        """Read receipts from paths relative to `base`."""
-        super().__init__(md)
-        self.base = base
 
     def run(self, lines: list[str]) -> list[str]:
         """Return the page's lines with finished HTML for each mark.
@@ -186,18 +180,12 @@ class Placer(Preprocessor):
         return match["indent"] + self.md.htmlStash.store(html)
 
 
-class ReceiptExtension(Extension):
-    """Registers the two steps; `base_path` is where the paths on a page begin."""
+class ReceiptExtension(PlacingExtension):
+    """Registers the two steps."""
 
-    def __init__(self, **settings: Any) -> None:
-        """Take the settings from the site's configuration."""
-        self.config = {"base_path": [".", "Folder that the paths of includes are relative to"]}
-        super().__init__(**settings)
-
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802, the name is Markdown's
-        """Hook into a Markdown instance."""
-        md.preprocessors.register(Finder(md), "receipt-find", _FIND)
-        md.preprocessors.register(Placer(md, Path(self.getConfig("base_path"))), "receipt-place", _PLACE)
+    name = "receipt"
+    finder = (Finder, _FIND)
+    placer = (Placer, _PLACE)
 
 
 def makeExtension(**settings: Any) -> ReceiptExtension:  # noqa: N802, the name is Markdown's

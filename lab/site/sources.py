@@ -146,11 +146,11 @@ def load(docs: Path) -> Book:
         LabError: A file cannot be read or has faults; all faults of all files at once.
     """
     faults: list[str] = []
-    chapters = _chapters(_yaml(docs / "chapters.yaml"), faults)
+    chapters = _chapters(read_yaml(docs / "chapters.yaml"), faults)
     files = sorted((docs / "sources").glob("*.yaml"))
     if not files:
         faults.append("sources: there is no .yaml file")
-    found = {path.stem: _source(path.stem, _yaml(path), faults) for path in files}
+    found = {path.stem: _source(path.stem, read_yaml(path), faults) for path in files}
     if faults:
         count = len(faults)
         raise LabError(
@@ -161,7 +161,12 @@ def load(docs: Path) -> Book:
     return Book(docs, chapters, found)
 
 
-def _yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """What a file of the book holds.
+
+    Raises:
+        LabError: It is missing, or is not YAML.
+    """
     try:
         return _parsed(path, path.stat().st_mtime_ns)
     except FileNotFoundError as error:

@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
-from markdown import Markdown
-from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 from mkdocs.exceptions import BuildError
 from pygments.token import Generic
@@ -22,6 +20,7 @@ from pygments.token import Generic
 from lab.carriers.sandbox import NAME as SANDBOX
 from lab.errors import LabError
 from lab.site.lexer import PROMPT, NodeConsoleLexer
+from lab.site.placing import Placing, PlacingExtension
 from lab.site.receipt import load
 from lab.spec import load_spec
 from lab.worlds import WORLDS
@@ -201,13 +200,8 @@ class Finder(Preprocessor):
         return result
 
 
-class Placer(Preprocessor):
+class Placer(Placing):
     """Puts the frame of the two tabs, and the shell view, in the place of the marks."""
-
-    def __init__(self, md: Markdown, base: Path) -> None:
-        """Read snippets from paths relative to `base`."""
-        super().__init__(md)
-        self.base = base
 
     def run(self, lines: list[str]) -> list[str]:
         """Return the page's lines with finished HTML for each mark.
@@ -247,18 +241,12 @@ def _opening(number: int) -> str:
     )
 
 
-class ViewsExtension(Extension):
-    """Registers the two steps; `base_path` is where the paths on a page begin."""
+class ViewsExtension(PlacingExtension):
+    """Registers the two steps."""
 
-    def __init__(self, **settings: Any) -> None:
-        """Take the settings from the site's configuration."""
-        self.config = {"base_path": [".", "Folder that the paths of includes are relative to"]}
-        super().__init__(**settings)
-
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802, the name is Markdown's
-        """Hook into a Markdown instance."""
-        md.preprocessors.register(Finder(md), "views-find", _FIND)
-        md.preprocessors.register(Placer(md, Path(self.getConfig("base_path"))), "views-place", _PLACE)
+    name = "views"
+    finder = (Finder, _FIND)
+    placer = (Placer, _PLACE)
 
 
 def makeExtension(**settings: Any) -> ViewsExtension:  # noqa: N802, the name is Markdown's

@@ -5,12 +5,12 @@ host's own libvirt or network, and the kernel ends all of it when this process e
 """
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from lab.carriers.holder import wait
 from lab.vagrant.tool import kvm
 
 LIMIT = 60.0
@@ -99,12 +99,7 @@ def main() -> None:
     start_daemons(folder)
     print("ready", flush=True)
     os.dup2(2, 1)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    while True:  # reap what is orphaned to process 1
-        try:
-            os.wait()
-        except ChildProcessError:
-            signal.sigtimedwait({signal.SIGCHLD}, 1.0)
+    wait()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,13 @@ SITE_URL = "https://example.org/book/"
 REPO_URL = "https://example.org/living/book"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what looks at a built site: building it takes longer than all other tests here together."""
+    for item in items:
+        if {"built", "published"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.built)
+
+
 @pytest.fixture(scope="session")
 def tree() -> Tree:
     """The checkout."""

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,28 @@ from lab.carriers import Completed
 from lab.node import ENVIRONMENT
 from lab.objects import Known
 from lab.unchanged import Left, State
+
+
+def alone(project: Path, call: str) -> list[str]:
+    """The command line of a process that makes a call of `lab.runner` on a test's project, and says what it does.
+
+    Args:
+        project: What the fixture `project` made.
+        call: Such as `update([])`.
+    """
+    program = (
+        "import sys; from pathlib import Path\n"
+        f"project = Path({str(project)!r})\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import fakes\n"
+        "from lab import course, paths, runner, scenario\n"
+        "course.proof_for = lambda carrier: fakes.FakeProof(project)\n"
+        "paths.ROOT, paths.PACKAGE, paths.SNIPPETS = project, project / 'lab', project / 'snippets'\n"
+        "scenario.apply = lambda name, carrier: print('applied', flush=True)\n"
+        "scenario.remove = lambda name, carrier: print('removed', flush=True)\n"
+        f"try: runner.{call}\nexcept KeyboardInterrupt: print('interrupted')\n"
+    )
+    return [sys.executable, "-c", program]
 
 
 class FakeCarrier:

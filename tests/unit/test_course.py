@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes import PODS, ROUTE, Lab, eventually
+from fakes import PODS, ROUTE, Lab, alone, eventually
 
 from lab import freshness, runner, scenario, snippets
 from lab.course import suspects
@@ -271,19 +270,7 @@ def test_ctrl_c_ends_all_that_runs_side_by_side(pair: Lab, project: Path, write:
     """Both snippets end, both scenarios are removed, nothing is called a failure."""
     for mine, name in (("x", "one"), ("y", "two")):
         write(f"snippets/demo/{name}.py", meeting(mine, "never", seconds=60, needs=name))
-    program = (
-        "import sys; from pathlib import Path\n"
-        f"project = Path({str(project)!r})\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import fakes\n"
-        "from lab import course, paths, runner, scenario\n"
-        "course.proof_for = lambda carrier: fakes.FakeProof(project)\n"
-        "paths.ROOT, paths.PACKAGE, paths.SNIPPETS = project, project / 'lab', project / 'snippets'\n"
-        "scenario.apply = lambda name, carrier: print('applied', flush=True)\n"
-        "scenario.remove = lambda name, carrier: print('removed', flush=True)\n"
-        "try: runner.verify([], jobs=2)\nexcept KeyboardInterrupt: print('interrupted')\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(alone(project, "verify([], jobs=2)"), stdout=subprocess.PIPE, text=True) as child:
         try:
             assert eventually(lambda: (project / "x").exists() and (project / "y").exists(), 30)
             child.send_signal(signal.SIGINT)

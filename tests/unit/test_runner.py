@@ -3,12 +3,11 @@
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes import PODS, ROUTE, FakeCarrier, Lab, eventually
+from fakes import PODS, ROUTE, FakeCarrier, Lab, alone, eventually
 
 from lab import carriers, receipt, runner, scenario, snippets
 from lab.errors import LabError
@@ -206,19 +205,7 @@ def test_ctrl_c_ends_the_snippet_and_removes_its_scenario(lab: Lab, write: Write
     """Nothing stays behind, whenever it is pressed."""
     code = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
     write("snippets/demo/routes.py", PODS + code)
-    program = (
-        "import sys; from pathlib import Path\n"
-        f"project = Path({str(tmp_path)!r})\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import fakes\n"
-        "from lab import course, paths, runner, scenario\n"
-        "course.proof_for = lambda carrier: fakes.FakeProof(project)\n"
-        "paths.ROOT, paths.PACKAGE, paths.SNIPPETS = project, project / 'lab', project / 'snippets'\n"
-        "scenario.apply = lambda name, carrier: print('applied', flush=True)\n"
-        "scenario.remove = lambda name, carrier: print('removed', flush=True)\n"
-        "try: runner.update([])\nexcept KeyboardInterrupt: print('interrupted')\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(alone(tmp_path, "update([])"), stdout=subprocess.PIPE, text=True) as child:
         try:
             assert eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), 20)
             child.send_signal(signal.SIGINT)

@@ -401,6 +401,11 @@ CASES: dict[str, tuple[str, Change, Wanted]] = {
         swap("block 786", "block 787"),
         [(Kind.TEXT_CHANGED, "node01 fnv32 517934060 block 786 of 1024: 172.16.196.128/26", "block 787")],
     ),
+    "order of text": (
+        "first_block",
+        switch("^node01 fnv32", "^node02 fnv32"),
+        [(Kind.TEXT_CHANGED, "node02 fnv32 517934063 block 561 of 1024: 172.16.140.64/26", "lines in another order")],
+    ),
     "text of a background command": (
         "packet_on_the_wire",
         first("172.16.140.70 > 172.16.196.148: ICMP echo reply", "172.16.140.70 > 172.16.196.148: ICMP echo request"),
