@@ -10,6 +10,8 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from lab import calico, kubeadm, shell
 from lab.bringup import Bringup
 from lab.image import disk
@@ -27,6 +29,12 @@ PATIENCE = {
     "tlsBootstrap": "15m0s",
 }
 """How long kubeadm waits on a machine whose processor is emulated: only its own limits, nothing of the cluster."""
+
+PROBE_SECONDS, PROBE_FAILURES = 60, 20
+"""How long a probe may take there, and how often it may fail before a program that works is started again.
+
+A program that starts is what costs most: one that is ended for being slow, and starts again, makes all others slow.
+"""
 
 
 def folder() -> Path:
@@ -151,8 +159,9 @@ def _control_plane(tar: tarfile.TarFile, making: Bringup, pki: Path, token: str)
     dns, controllers = making._fixed_addresses()
     patch = {"spec": {"template": {"metadata": {"annotations": kubeadm.pinned(controllers)}}}}
     patches = {**kubeadm.static_pod_patches(), "corednsdeployment+strategic.yaml": kubeadm.coredns_patch(dns)}
+    patches = {name: patient(text) for name, text in patches.items()}
     config = kubeadm.init_config(making.spec, token, patience=PATIENCE)
-    manifest = calico.manifest(making.spec, making.products["programs"] / "kubectl")
+    manifest = patient(calico.manifest(making.spec, making.products["programs"] / "kubectl"))
     _add(tar, "etc/lab/kubeadm.yaml", config, 0o600)
     for name, text in patches.items():
         _add(tar, f"etc/lab/patches/{name}", text)
@@ -161,6 +170,21 @@ def _control_plane(tar: tarfile.TarFile, making: Bringup, pki: Path, token: str)
     _add(tar, "opt/lab/provision/cluster.sh", (PROVISION / "control-plane.sh").read_text(), 0o755)
     for name in ("ca.crt", "ca.key"):
         _add(tar, f"opt/lab/pki/{name}", (pki / name).read_text(), 0o600)
+
+
+def patient(manifest: str) -> str:
+    """The same objects, whose probes may take longer and whose programs may fail them more often; nothing else."""
+    documents = list(yaml.safe_load_all(manifest))
+    for document in documents:
+        pod = ((document or {}).get("spec") or {}).get("template", document or {}).get("spec") or {}
+        for container in pod.get("containers") or []:
+            for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+                # What a patch does not name has a probe of upstream's all the same.
+                if kind in container or (kind == "livenessProbe" and "image" not in container):
+                    probe = container.setdefault(kind, {})
+                    probe["timeoutSeconds"] = max(PROBE_SECONDS, probe.get("timeoutSeconds", 0))
+                    probe["failureThreshold"] = max(PROBE_FAILURES, probe.get("failureThreshold", 0))
+    return yaml.safe_dump_all(documents, sort_keys=False)
 
 
 def _add(tar: tarfile.TarFile, name: str, text: str, mode: int = 0o644) -> None:

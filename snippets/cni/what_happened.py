@@ -26,6 +26,7 @@ try:
     cluster.kubectl(f"run {pod} \\\n  --annotations '{fix}'")
     cluster.kubectl("wait pod fresh --for condition=Ready")
     cluster.kubectl("delete pod fresh --now")
+    node01.wait_until("[ $(grep -c ^DEL /opt/cni/bin/seen) = 3 ]")
     seen = node01.run("cat /opt/cni/bin/seen")
     # --8<-- [end:witness]
 finally:

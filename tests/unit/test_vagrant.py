@@ -92,6 +92,38 @@ def test_a_virtual_machine_only_gets_longer_limits() -> None:
     assert {"name": "node-ip", "value": worker.address} in after[0]["nodeRegistration"]["kubeletExtraArgs"]
 
 
+@pytest.mark.parametrize("patch", [*kubeadm.static_pod_patches().values(), kubeadm.coredns_patch("172.16.49.65")])
+def test_a_probe_there_only_gets_longer_limits(patch: str) -> None:
+    """What is asked, and how often, stays."""
+    before, after = yaml.safe_load(patch), yaml.safe_load(files.patient(patch))
+    pods = [document["spec"].get("template", document)["spec"] for document in (before, after)]
+    [plain], [patient] = (pod["containers"] for pod in pods)
+    assert patient["livenessProbe"]["failureThreshold"] == files.PROBE_FAILURES
+    for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+        probe = patient.get(kind, {})
+        assert probe.pop("timeoutSeconds", files.PROBE_SECONDS) == files.PROBE_SECONDS
+        assert probe.pop("failureThreshold", files.PROBE_FAILURES) >= files.PROBE_FAILURES
+        plain.get(kind, {}).pop("failureThreshold", None)
+        assert probe == plain.get(kind, {})
+        patient[kind] = plain[kind] = None
+    assert before == after
+
+
+def test_what_has_no_probe_gets_none() -> None:
+    """A manifest of upstream names all its probes: only those are changed, and no other object."""
+    text = (
+        "{kind: ConfigMap, data: {a: b}}\n---\n{kind: DaemonSet, spec: {template: {spec: {containers: "
+        "[{name: a, image: b, readinessProbe: {timeoutSeconds: 1}}]}}}}"
+    )
+    plain, patient = list(yaml.safe_load_all(text)), list(yaml.safe_load_all(files.patient(text)))
+    assert plain[0] == patient[0]
+    [container] = patient[1]["spec"]["template"]["spec"]["containers"]
+    assert container == {
+        "name": "a", "image": "b",
+        "readinessProbe": {"timeoutSeconds": files.PROBE_SECONDS, "failureThreshold": files.PROBE_FAILURES},
+    }  # fmt: skip
+
+
 # --- what a machine is given ------------------------------------------------------
 
 
