@@ -67,6 +67,8 @@ def main() -> None:
     add("cost of a step", rows[-2][1] - rows[-1][1], "ms", "<= 50")
     engine, count = _engine(carrier)
     add(f"the engine, for each of {count} snippets, over bare ssh", engine * 1000, "ms", "<= 100")
+    seconds, count = _verify()
+    add(f"lab verify, 100 snippets (measured on {count})", seconds / count * 100, "s", "<= 180")
     there = float(carrier.execute(node, _timing(FORKS), timeout=60).stdout)
     here = float(subprocess.run(["sh", "-c", _timing(FORKS)], capture_output=True, text=True, check=True).stdout)
     add("100 fork+exec on a node, against this host", there / here, "times")
@@ -116,6 +118,18 @@ def _engine(carrier: UmlCarrier) -> tuple[float, int]:
         for node, command in steps:
             carrier.execute(node, command)
     return (whole.seconds - (time.monotonic() - begin)) / len(taken), len(taken)
+
+
+def _verify() -> tuple[float, int]:
+    """Seconds that `lab verify` takes for all snippets that leave the cluster as it is, and how many these are.
+
+    The others stop programs, switch modes and wait for what follows: what they take is what they show.
+    """
+    usual = [snippet.name for snippet in discover() if not snippet.alone]
+    with contextlib.redirect_stdout(None):
+        whole = runner.verify(usual)
+    assert not whole.failed and not whole.changed, whole
+    return whole.seconds, len(usual)
 
 
 def _idle(state: State) -> float:

@@ -126,6 +126,7 @@ def test_the_picture_shows_what_the_cluster_printed() -> None:
     assert all(line in drawing for line in card.CAPTURE.read_text("utf-8").splitlines()[:2])
 
 
+@pytest.mark.built
 @pytest.mark.parametrize(("site", "root"), [("built", "/"), ("published", "/book/")])
 def test_the_error_page_leads_back_from_anywhere(site: str, root: str, request: pytest.FixtureRequest) -> None:
     """All its links are relative to the site's root, so a server may show it for an address of any depth."""

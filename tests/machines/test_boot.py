@@ -86,6 +86,14 @@ def test_each_machine_is_its_node(machines: VagrantCarrier) -> None:
     check_network(machines)
 
 
+def test_a_node_speaks_to_its_pods_from_its_own_address(machines: VagrantCarrier) -> None:
+    """A pod's device has no address, so the kernel takes another's: not that of Vagrant's device."""
+    device = "ip link add pod type dummy && ip link set pod up && ip route add 172.16.0.1 dev pod"
+    for node in SPEC.nodes:
+        said = on(machines, node.name, f"{device} && ip route get 172.16.0.1; ip link del pod")
+        assert f"172.16.0.1 dev pod src {node.address} " in said
+
+
 def test_the_machines_are_debian_13_with_the_books_components(machines: VagrantCarrier) -> None:
     question = ". /etc/os-release; echo $ID $VERSION_ID; kubelet --version; kubeadm version -o short"
     version = SPEC.versions.kubernetes
