@@ -7,6 +7,7 @@ from http.client import responses
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from lab import carriers
 from lab.capture import Recorded, answer
 from lab.carriers import Carrier, own_cluster
 from lab.errors import LabError
@@ -66,7 +67,7 @@ def api_client(carrier: Carrier) -> "ApiClient":
     send: Callable[..., Any] = api.rest_client.request
 
     def request(*args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:
-        return send(*args, _request_timeout=_request_timeout or REQUEST_TIMEOUT, **kwargs)
+        return send(*args, _request_timeout=_request_timeout or REQUEST_TIMEOUT * carriers.patience(), **kwargs)
 
     # The client has no default of its own and would wait for ever.
     setattr(api.rest_client, "request", request)  # noqa: B010, mypy refuses a plain assignment

@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab import carriers
 from lab.capture import Answer, Event, Step, Transcript, read_record, transcript
 from lab.errors import LabError
 from lab.snippets import Snippet
@@ -49,7 +50,7 @@ def execute(snippet: Snippet, *, live: bool = False, limit: float | None = None,
     if workers is None:
         with Workers(preload=False) as own:
             return execute(snippet, live=live, limit=limit, workers=own)
-    limit = snippet.limit if limit is None else limit
+    limit = (snippet.limit if limit is None else limit) * carriers.patience()
     with tempfile.TemporaryDirectory(prefix="living-book-") as name:
         folder = Path(name)
         record = folder / "record.jsonl"

@@ -12,6 +12,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
+from lab import carriers
 from lab.capture import Console, Started, Step, answer, clean
 from lab.carriers import Carrier, Completed
 from lab.errors import LabError
@@ -148,14 +149,15 @@ class Node:
         Raises:
             LabError: The condition did not come true; says what the last try printed.
         """
-        end = time.monotonic() + timeout
+        limit = timeout * carriers.patience()
+        end = time.monotonic() + limit
         while True:
-            done = self._send(command, timeout=max(1.0, end - time.monotonic()))
+            done = self._send(command, timeout=max(1.0, min(timeout, end - time.monotonic())))
             if done.status == 0:
                 return self._finish(command, done, shown=False)
             if time.monotonic() >= end:
                 raise LabError(
-                    f"{self.name}: waited {timeout:g} s in vain for `{command}` to exit 0",
+                    f"{self.name}: waited {limit:g} s in vain for `{command}` to exit 0",
                     detail=f"last state: exit status {done.status}\n{clean(done.stdout + done.stderr)}",
                     hint=f"look around with `lab ssh {self.name}`",
                 )
@@ -314,7 +316,7 @@ class Background:
         self._command = command
         self._ready = ready
         self._status = status
-        self._timeout = timeout
+        self._timeout = timeout * carriers.patience()
         self._stop = stop
         self._early = ""
         self._result: CommandResult | None = None
@@ -380,7 +382,7 @@ class Background:
         return f"echo lab-pid $$ >&2; exec timeout -k 1 {self._timeout:g} sh -c {inner}"
 
     def _await_start(self) -> None:
-        limit = min(self._timeout, 10.0)
+        limit = min(self._timeout, 10.0 * carriers.patience())
         found = self._stderr.wait_for(r"lab-pid (\d+)\n", limit)
         if found is None:
             raise self._not_started("the node did not answer", limit)

@@ -5,6 +5,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lab import carriers
 from lab.api import Object
 from lab.capture import Step
 from lab.carriers import Completed
@@ -113,7 +114,8 @@ class Pod:
         if recorded is not None:
             return Completed(**recorded.recall("command", self._place, command))
         namespace = self._cluster.place(self.namespace)
-        return execute(self._cluster.core, namespace, self.name, self._container, command, timeout=timeout)
+        limit = timeout * carriers.patience()
+        return execute(self._cluster.core, namespace, self.name, self._container, command, timeout=limit)
 
     @property
     def _elsewhere(self) -> str | None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from lab import carriers
 from lab.carriers import Carrier, spec_of
 from lab.errors import LabError
 from lab.spec import Spec
@@ -166,12 +167,13 @@ class Switch:
 
     def _until(self, condition: str, nodes: Sequence[str] | None = None) -> None:
         """Wait until a condition holds on each of the nodes."""
-        end = time.monotonic() + LIMIT
+        limit = LIMIT * carriers.patience()
+        end = time.monotonic() + limit
         for node in nodes or self._nodes:
             while (done := self._carrier.execute(node, condition, timeout=20)).status != 0:
                 if time.monotonic() > end:
                     raise LabError(
-                        f"{node}: waited {LIMIT:g} s in vain for `{condition}` to exit 0",
+                        f"{node}: waited {limit:g} s in vain for `{condition}` to exit 0",
                         detail=done.stdout + done.stderr,
                         hint="lab kubectl -- -n kube-system logs -l k8s-app=kube-proxy",
                     )

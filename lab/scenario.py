@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import paths
+from lab import carriers, paths
 from lab.api import Api, KubernetesApi, Object, title
 from lab.carriers import Carrier, own_cluster
 from lab.errors import LabError
@@ -222,6 +222,7 @@ def _same(item: Object, now: Object | None) -> bool:
 
 def _wait(check: Callable[[], Waiting], what: str, timeout: float, api: Api, *, hint: str) -> None:
     """Poll until nothing is left to wait for, or say what the first thing's last state was."""
+    timeout *= carriers.patience()
     end = time.monotonic() + timeout
     while waiting := check():
         if time.monotonic() >= end:

@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from lab import objects
+from lab import carriers, objects
 from lab.carriers import Carrier, own_cluster, spec_of
 from lab.carriers.here import GROUND
 from lab.errors import LabError
@@ -225,11 +225,12 @@ class _Connection:
     def answer(self) -> bytes:
         assert self._process.stdout is not None
         stream, found = self._process.stdout.fileno(), b""
-        end = time.monotonic() + _ANSWER
+        limit = _ANSWER * carriers.patience()
+        end = time.monotonic() + limit
         while not found.endswith(b"\n"):
             ready, _, _ = select.select([stream], [], [], max(0.0, end - time.monotonic()))
             if not ready:
-                raise self._failure(f"no answer within {_ANSWER:g} s")
+                raise self._failure(f"no answer within {limit:g} s")
             data = self._process.stdout.read1(1 << 20)  # type: ignore[attr-defined]  # of a buffered stream
             if not data:
                 raise self._failure("the program on the node ended")
@@ -322,7 +323,7 @@ class Proof:
         Raises:
             LabError: A node or the API server does not answer.
         """
-        end = time.monotonic() + SETTLE
+        end = time.monotonic() + SETTLE * carriers.patience()
         while found := self._left(before):
             if time.monotonic() >= end:
                 break

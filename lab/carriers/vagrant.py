@@ -8,15 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from lab.carriers import Completed
+from lab.carriers import EMULATED, Completed
 from lab.carriers.uml import State, UmlCarrier, load_state, save_state, start_time
 from lab.errors import LabError
 from lab.paths import ROOT, real_uid, runtime_dir
 from lab.spec import Spec, load_spec
 from lab.vagrant import files, holder, tool
-
-EMULATED = 6.0
-"""How many times longer a command may take where the processor is emulated."""
 
 
 def state_file() -> Path:
