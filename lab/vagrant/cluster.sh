@@ -11,4 +11,13 @@ if [ -e /opt/lab/pki ]; then # the control plane's: workers know the cluster's C
 	cp -p /opt/lab/pki/* /etc/kubernetes/pki/
 fi
 sh /opt/lab/provision/cluster.sh
+if [ -e /opt/lab/pki ]; then
+	# Pods that wait for Calico try again every second. Where the processor is emulated, that leaves Calico no
+	# time to start: they are kept away until it has. Calico's own pods run on a cordoned node, too.
+	export KUBECONFIG=/etc/kubernetes/admin.conf
+	node=$(cat /etc/hostname)
+	kubectl cordon "$node"
+	kubectl -n kube-system rollout status daemonset/calico-node --timeout=20m
+	kubectl uncordon "$node"
+fi
 touch /etc/lab/member
