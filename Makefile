@@ -49,7 +49,7 @@ format: setup ## Put the Python files into the project's format
 
 .PHONY: check
 check: lint ## All that needs no cluster, no browser and no built site
-	@$(BIN)/pytest -q -n auto --dist loadfile -m "not built" tests/unit tests/docs
+	@$(BIN)/pytest -q -n $$((2 * $$(nproc))) --dist loadfile -m "not built" tests/unit tests/docs # many only wait
 
 .PHONY: test
 test: check ## Everything: check, the site in a browser, the real cluster
