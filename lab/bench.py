@@ -10,16 +10,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import lifecycle, runner
+from lab import lifecycle, runner, verdicts
 from lab.carriers.uml import State, UmlCarrier, load_state
+from lab.course import standing
 from lab.paths import state_dir
 from lab.snippets import discover
 from lab.spec import load_spec
+from lab.unchanged import proof_for
+from lab.worker import Workers
 
 IDLE_SECONDS = 30.0
 REST = 60.0
 """Seconds in which what a start leaves to do comes to rest."""
 ROUNDS = 20
+SCENARIO = "node_port"
+"""What stands while the engine is measured."""
 FORKS = "python3 -c 'import subprocess\nfor _ in range(100): subprocess.run([\"/bin/true\"])'"
 
 
@@ -59,6 +64,7 @@ def main() -> None:
     add("memory of the nodes, proportional set size", memory, "MiB", "<= 2560")
     add("a further worker: memory", larger[2] - memory, "MiB", "<= 500")
     state, carrier = _state(), UmlCarrier.running()
+    carrier.enter()
     add("idle CPU of all nodes", _idle(state), "% core", "<= 15")
     node = carrier.spec.workers[0].name
     add("a step over the kept connection", _median(lambda: carrier.execute(node, "true")) * 1000, "ms")
@@ -99,25 +105,35 @@ def _median(action: Callable[[], object]) -> float:
 
 
 def _engine(carrier: UmlCarrier) -> tuple[float, int]:
-    """Seconds that `lab verify` takes for a snippet over its commands one by one, and how many snippets were taken.
+    """Seconds that the engine takes for a snippet over its commands one by one, and how many snippets were taken.
 
-    Taken are those that need nothing and only run commands on nodes: a bare loop can do the same.
+    Taken are those of one scenario that only run commands on nodes, one after the other: a bare loop can do the
+    same. To the engine belong the snippet's process, its record, the comparison, and the proof that nothing was left.
     """
     nodes = {node.name for node in carrier.spec.nodes}
     taken = {}
     for snippet in discover():
-        receipt = json.loads(snippet.path.with_suffix(".json").read_text(encoding="utf-8"))
-        steps = [(step["node"], step["command"]) for step in receipt["steps"]]
-        if not (snippet.scenario or snippet.alone) and all(node in nodes for node, _ in steps):
-            taken[snippet.name] = steps
-    with contextlib.redirect_stdout(None):
-        whole = runner.verify(list(taken), jobs=1)
-    assert not whole.failed, whole.errors
-    begin = time.monotonic()
-    for steps in taken.values():
-        for node, command in steps:
-            carrier.execute(node, command)
-    return (whole.seconds - (time.monotonic() - begin)) / len(taken), len(taken)
+        receipt = json.loads(snippet.receipt.read_text(encoding="utf-8"))
+        plain = not receipt["answers"] and ".background(" not in snippet.path.read_text(encoding="utf-8")
+        on_nodes = all(step["node"] in nodes and not step.get("pod") for step in receipt["steps"])
+        if plain and on_nodes and snippet.scenario == SCENARIO and not snippet.alone:
+            taken[snippet] = [(step["node"], step["command"]) for step in receipt["steps"]]
+    assert taken, f"no snippet of the scenario {SCENARIO} only runs commands"
+    with standing(SCENARIO, carrier), Workers(preload=True) as workers, proof_for(carrier) as proof:
+        before = proof.look(whole=False)
+        runner.judge(next(iter(taken)), workers=workers, carrier=carrier)  # the first waits for the import
+        begin = time.monotonic()
+        for snippet in taken:
+            verdict = runner.judge(snippet, workers=workers, carrier=carrier)
+            assert verdict.result == verdicts.UNCHANGED, verdict
+            assert not proof.left(before)
+        engine = time.monotonic() - begin
+        begin = time.monotonic()
+        for steps in taken.values():
+            for node, command in steps:
+                carrier.execute(node, command)
+        bare = time.monotonic() - begin
+    return (engine - bare) / len(taken), len(taken)
 
 
 def _verify() -> tuple[float, int]:

@@ -413,7 +413,7 @@ class Background:
     def _kill(self) -> None:
         if self._process.poll() is None and hasattr(self, "_pid"):
             # Its whole group: a `timeout` that has only just started its command does not pass the signal on.
-            group = f"kill -TERM -- -{self._pid} 2>/dev/null || kill -TERM {self._pid}"
+            group = f"kill -TERM -{self._pid} 2>/dev/null || kill -TERM {self._pid}"
             self._carrier.execute(self._node.name, group, timeout=10.0)
             # Killed at once, `timeout` would not pass the signal on, and its command would run on alone.
             with contextlib.suppress(subprocess.TimeoutExpired):

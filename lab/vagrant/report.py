@@ -285,7 +285,8 @@ def _differences(run: Run, spec: Spec) -> list[str]:
     lines.append("")
     others = [each for each in run.verdicts["snippets"] if each["result"] != "unchanged"]
     equal = [each["snippet"] for each in run.verdicts["snippets"] if each["result"] == "unchanged"]
-    lines += [f"Equal to the book apart from noise: {', '.join(f'`{name}`' for name in equal) or 'none'}.", ""]
+    # Not as code: a snippet's name in code on a page is the mark of a claim that rests on it.
+    lines += [f"Equal to the book apart from noise: {', '.join(equal) or 'none'}.", ""]
     for each in others:
         lines += [f"### {each['snippet']}: {each['result']}", ""]
         lines += [f"- {finding['sentence']}" for finding in each["findings"]]

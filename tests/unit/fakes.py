@@ -68,7 +68,7 @@ class FakeCarrier:
         """The next answer; a command that no test expects fails the test."""
         plain = command.removeprefix(ENVIRONMENT)
         self.asked.append((node, plain))
-        if re.match(r"kill -[A-Z]+ ", plain):
+        if re.match(r"kill -[A-Z]+ -?\d+", plain):
             # Background commands really run here, so they can really be stopped.
             done = subprocess.run(["sh", "-c", plain], capture_output=True, text=True, check=False)
             return Completed(done.returncode, done.stdout, done.stderr, 0.0)

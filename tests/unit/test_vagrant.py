@@ -424,7 +424,7 @@ def test_a_run_is_good_when_every_output_is_the_books() -> None:
     run = ran(verdicts={"counts": counts, "snippets": snippets}, wanted=1)
     assert run.good
     text = report.page(run, SPEC)
-    assert "1 of 1 outputs that were compared were the book's" in text and "`pod_to_pod/mtu`" in text
+    assert "1 of 1 outputs that were compared were the book's" in text and "noise: pod_to_pod/mtu." in text
     run = ran(verdicts={"counts": counts, "snippets": snippets}, wanted=3)
     assert not run.good
     assert "2 more could not be compared within the limit" in report.page(run, SPEC)
