@@ -149,7 +149,12 @@ def _run(steps: list[Step], store: Store, progress: Progress) -> None:
                     future.result()
         except BaseException:
             # Leaving the block waits for the other step: it ends now, and what it compiled is in its own cache.
-            shell.end_running()
+            # Again and again, since a step may be about to start its next program.
+            closing = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True})
+            closing.start()
+            while closing.is_alive():
+                shell.end_running()
+                closing.join(0.2)
             raise
 
 
