@@ -55,7 +55,7 @@ check: lint ## All that needs no cluster, no browser and no built site
 test: check ## Everything: check, the site in a browser, the real cluster
 	@command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ] || scripts/setup.sh chromium
 	@$(BIN)/pytest -q -m built tests/docs
-	@$(BIN)/pytest -q tests/site
+	@$(BIN)/pytest -q -n auto tests/site
 	@command -v vagrant >/dev/null || scripts/setup.sh vagrant vagrant-libvirt
 	@$(BIN)/pytest -q tests/vagrant
 	@$(MAKE) --no-print-directory notebook
