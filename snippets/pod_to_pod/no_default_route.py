@@ -13,7 +13,7 @@ router = "ip neigh show 169.254.1.1"
 try:
     # --8<-- [start:gone]
     node01.run("ip route del default")
-    pod2.run("ip neigh flush dev eth0")
+    node01.quiet(f"nsenter -t {pod2.pid} -n ip neigh flush dev eth0")
     lost = pod2.run(f"{ping} | sed -n 2p")
     nobody = pod2.run(router)
     # --8<-- [end:gone]
