@@ -213,17 +213,13 @@ def chosen() -> str:
     return name
 
 
-EMULATED = 6.0
-"""How many times longer what is waited for may take where the nodes' processor is emulated."""
-
-
 def patience() -> float:
     """How many times its limit anything may take on the chosen carrier: a command, a snippet, a scenario."""
     if chosen() != "vagrant":
         return 1.0
     from lab.vagrant import tool
 
-    return 1.0 if tool.kvm() else EMULATED
+    return tool.slowness()
 
 
 def connect() -> Carrier:

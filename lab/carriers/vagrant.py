@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from lab.carriers import EMULATED, Completed
+from lab.carriers import Completed
 from lab.carriers.uml import State, UmlCarrier, load_state, save_state, start_time
 from lab.errors import LabError
 from lab.paths import ROOT, real_uid, runtime_dir
@@ -110,7 +110,7 @@ class VagrantCarrier(UmlCarrier):
 
         Where the processor is emulated, a command may take as many times longer.
         """
-        return super().execute(node, command, timeout=timeout * (1.0 if tool.kvm() else EMULATED))
+        return super().execute(node, command, timeout=timeout * tool.slowness())
 
     def vagrant(self, *words: str) -> list[str]:
         """A command of vagrant, run where this lab's libvirt answers."""

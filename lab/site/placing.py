@@ -1,4 +1,4 @@
-"""What the extensions have in common that put something below a code block: one step finds the place, one fills it."""
+"""What extensions that put something around or below a code block have in common: one step finds, one fills."""
 
 from pathlib import Path
 from typing import Any, ClassVar

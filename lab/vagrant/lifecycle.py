@@ -28,9 +28,6 @@ MACHINES_LIMIT, HALT_LIMIT, NODE_LIMIT, SSH_LIMIT = 1800.0, 300.0, 900.0, 300.0
 What a node is asked may take longer where the processor is emulated, see `VagrantCarrier.execute`.
 """
 
-EMULATED = 8.0
-"""How many times its limit each condition of a ready cluster may take where the processor is emulated."""
-
 
 @contextmanager
 def _step(say: Report, text: str) -> Iterator[None]:
@@ -166,10 +163,9 @@ def cluster(carrier: VagrantCarrier, bringup: Bringup, say: Report) -> None:
     for node in spec.workers:  # one after the other: joining costs the control plane most
         with _step(say, f"kubeadm join, {node.name}"):
             bringup._must(carrier, node.name, "sh /opt/lab/cluster.sh", limit=NODE_LIMIT)
-    patience = 1.0 if tool.kvm() else EMULATED
     for condition in ready.CONDITIONS:
         with _step(say, condition.text):
-            ready.wait(carrier, condition, bringup.products, patience=patience)
+            ready.wait(carrier, condition, bringup.products, patience=tool.slowness())
     carrier.state.phase = "ready"
     carrier.save()
 

@@ -36,6 +36,8 @@ BOX_PROGRAMS = {"qemu-img": "qemu-utils", "grub-mkimage": "grub-common", "dd": "
 PLUGIN = "vagrant-libvirt"
 GRUB_PACKAGE = "grub-pc-bin"
 
+EMULATED = 8.0
+"""How many times longer what is waited for may take where the processor is emulated."""
 FRESH = "make the machines anew: lab up --carrier vagrant --fresh"
 
 MEANINGS: tuple[tuple[str, str, str], ...] = (
@@ -157,6 +159,11 @@ def kvm() -> bool:
             return True
     except OSError:
         return False
+
+
+def slowness() -> float:
+    """How many times longer anything may take on the machines: more where their processor is emulated."""
+    return 1.0 if kvm() else EMULATED
 
 
 def explain(output: str, what: str, log: Path) -> LabError:

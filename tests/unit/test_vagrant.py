@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from fakes import FakeCarrier, FakeClock
 
 from lab import carriers, doctor, kubeadm, ready
 from lab.carriers import uml
@@ -18,6 +19,7 @@ from lab.carriers.vagrant import VagrantCarrier, state_file
 from lab.cli import main
 from lab.errors import LabError
 from lab.image.steps import PROVISION
+from lab.node import Node
 from lab.spec import load_spec
 from lab.vagrant import box, files, lifecycle, report, tool
 
@@ -122,6 +124,22 @@ def test_what_has_no_probe_gets_none() -> None:
         "name": "a", "image": "b",
         "readinessProbe": {"timeoutSeconds": files.PROBE_SECONDS, "failureThreshold": files.PROBE_FAILURES},
     }  # fmt: skip
+
+
+def test_only_an_emulated_processor_makes_limits_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And only on the carrier that emulates."""
+    for carrier, kvm, times in (("vagrant", False, tool.EMULATED), ("vagrant", True, 1.0), ("uml", False, 1.0)):
+        monkeypatch.setenv("LAB_CARRIER", carrier)
+        monkeypatch.setattr(tool, "kvm", lambda kvm=kvm: kvm)
+        assert carriers.patience() == times
+
+
+def test_what_is_waited_for_may_take_longer_there(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carriers, "patience", lambda: 3.0)
+    fake = FakeCarrier()
+    fake.on("node01", "false", status=1)
+    with pytest.raises(LabError, match="waited 6 s in vain"):
+        Node("node01", fake).wait_until("false", timeout=2)
 
 
 # --- what a machine is given ------------------------------------------------------
