@@ -48,18 +48,25 @@ format: setup ## Put the Python files into the project's format
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: check
-check: lint ## All that needs no cluster, no browser and no built site
-	@$(BIN)/pytest -q -n $$((2 * $$(nproc))) --dist loadfile -m "not built" tests/unit tests/docs # many only wait
+check: lint ## What is quick: needs no cluster, no browser, no built site
+	@$(BIN)/pytest -q -n auto -m "not built and not slow" tests/unit tests/docs
 
 .PHONY: test
 test: check ## Everything: check, the site in a browser, the real cluster
 	@command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ] || scripts/setup.sh chromium
+	@$(BIN)/pytest -q -n $$((2 * $$(nproc))) --dist loadfile -m slow tests/unit tests/docs # many only wait
 	@$(BIN)/pytest -q -m built tests/docs
 	@$(BIN)/pytest -q -n auto tests/site
-	@command -v vagrant >/dev/null || scripts/setup.sh vagrant vagrant-libvirt
-	@$(BIN)/pytest -q tests/vagrant
+	@$(MAKE) --no-print-directory test-vagrantfile
 	@$(MAKE) --no-print-directory notebook
 	@$(BIN)/pytest -q tests/cluster
+
+.PHONY: test-vagrantfile
+test-vagrantfile: ## What Vagrant reads in the Vagrantfile, and refuses; no machine starts
+	@why="$$($(BIN)/python -m lab.vagrant.tool)"; \
+	if [ -n "$$why" ]; then echo "tests/vagrant are left out: $$why"; else \
+		command -v vagrant >/dev/null || scripts/setup.sh vagrant vagrant-libvirt; $(BIN)/pytest -q tests/vagrant; \
+	fi
 
 .PHONY: test-vagrant-boot
 test-vagrant-boot: setup ## Three virtual machines from our box: up, looked at, halted, up, destroyed

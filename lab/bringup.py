@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import calico, kubeadm, ready, shell
+from lab import calico, doctor, kubeadm, ready, shell
 from lab.carriers.uml import UmlCarrier, load_state, save_state
 from lab.errors import LabError
 from lab.image.steps import all_steps, default_store
@@ -55,7 +55,7 @@ class Bringup:
         store = default_store()
         steps = {step.name: step for step in all_steps(spec, store)}
         self.products = {name: store.path(step) for name, step in steps.items()}
-        self.keys = {name: steps[name].key for name in ("kernel", "disk")} | {"recipe": _recipe()}
+        self.keys = {name: steps[name].key for name in ("kernel", "disk") if name in steps} | {"recipe": _recipe()}
         self.products["programs"] = programs(self.products)
 
     @contextmanager
@@ -135,7 +135,7 @@ class Bringup:
         shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _check_memory(self) -> None:
-        wanted = sum(node.memory for node in self.spec.nodes)
+        wanted = doctor.memory(self.spec)
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable"))
         if free < wanted:
@@ -204,7 +204,10 @@ class Bringup:
         patch = {"spec": {"template": {"metadata": {"annotations": kubeadm.pinned(controllers)}}}}
         self._must(carrier, node, "mkdir -p /etc/lab/patches", limit=20)
         carrier.send(node, kubeadm.init_config(self.spec, token), "/etc/lab/kubeadm.yaml")
-        patches = {**kubeadm.static_pod_patches(), "corednsdeployment+strategic.yaml": kubeadm.coredns_patch(dns)}
+        patches = {
+            **kubeadm.static_pod_patches(),
+            "corednsdeployment+strategic.yaml": kubeadm.coredns_patch(self.spec, dns),
+        }
         for name, text in patches.items():
             carrier.send(node, text, f"/etc/lab/patches/{name}")
         carrier.send(node, json.dumps(patch), "/etc/lab/calico-patch.json")
@@ -258,7 +261,8 @@ class Bringup:
         return done.stdout
 
     def _await(self, carrier: UmlCarrier) -> None:
-        for condition in ready.CONDITIONS:
+        # A baked cluster's API server tells at first what it was told before the disks were kept.
+        for condition in (ready.booted(*(node.name for node in self.spec.nodes)), *ready.CONDITIONS):
             with self.step(condition.text):
                 ready.wait(carrier, condition, self.products)
         with self.step("return unused memory"), ThreadPoolExecutor() as pool:

@@ -32,6 +32,7 @@ class Step:
         background: Whether a `Started` came before it.
         early: The part of stderr that was shown when it started.
         namespace: The pod's namespace, unless it is `default`.
+        tries: How often it ran until its status was the awaited one; all but the last came to nothing.
     """
 
     node: str
@@ -45,6 +46,7 @@ class Step:
     background: bool = False
     early: str = ""
     namespace: str | None = None
+    tries: int = 1
 
     @property
     def prompt(self) -> str:

@@ -114,10 +114,10 @@ def doctor(packages: bool, carrier: str | None) -> None:
 @click.option("--export", "target", type=click.Path(path_type=Path), help="Write all products into FILE.")
 @click.option("--import", "source", type=click.Path(path_type=Path), help="Take all products from FILE.")
 def build(check: bool, target: Path | None, source: Path | None) -> None:
-    """Build what nodes are made of: kernel, programs, images, disk.
+    """Build what nodes are made of: kernel, programs, images, disk. On ARM, what virtual machines are given.
 
     Each part is kept outside the checkout under a digest of what it is made from, so only
-    what changed is built. The first build takes 20 to 30 minutes on two cores.
+    what changed is built. The first build takes about a quarter of an hour on two cores.
     """
     from lab import build as making
     from lab import doctor as examination
@@ -129,7 +129,7 @@ def build(check: bool, target: Path | None, source: Path | None) -> None:
         making.export(target, say)
         return
     if making.missing():
-        examination.require(build=True)
+        examination.require(build=True, kernels=False)
     making.build(say, check=check)
 
 
@@ -217,7 +217,7 @@ def up(fresh: bool, workers: int | None, carrier: str | None, **options: Any) ->
     if told := [f"--{key.replace('_', '-')}" for key, value in options.items() if value]:
         raise LabError(f"{', '.join(told)}: for a cluster of your own", hint="say --carrier attached, too")
     say("looking at this host ...")
-    examination.require(build=bool(making.missing()))
+    examination.require(build=bool(making.missing()), workers=workers)
     with lifecycle.exclusive():
         before = carriers.remembered()["carrier"]
         if before != name:
@@ -249,6 +249,8 @@ def status(as_json: bool) -> None:
         click.echo(json.dumps(state, indent=1))
         return
     click.echo(f"{state['carrier']}: {state['phase']}")
+    if warning := state.get("warning"):
+        click.echo(warning)
     if not state["nodes"]:
         click.echo("start it: lab up")
         return
@@ -407,6 +409,17 @@ def sandbox(world: str | None, carrier: str | None) -> None:
     sys.exit(box.shell())
 
 
+class Days(click.IntRange):
+    """A number of days; an option that was given none means the one that all share."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value != "":
+            return super().convert(value, param, ctx)
+        from lab.freshness import AGE
+
+        return AGE
+
+
 # --- snippets --------------------------------------------------------------------
 
 
@@ -425,7 +438,9 @@ def run(snippet: str, carrier: str | None) -> None:
 
 @main.command()
 @click.argument("names", nargs=-1, shell_complete=complete_snippet)
-@click.option("--all", "everything", is_flag=True, help="Without names: all of them, also those that are fresh.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Without names: all, also the fresh ones; goes on after Ctrl-C."
+)
 def update(names: tuple[str, ...], everything: bool) -> None:
     """Run snippets and keep what they print: a chapter's, by name, or without names those that are stale or missing."""
     from lab import receipt, runner
@@ -524,7 +539,10 @@ def mutate(
 
 
 @main.command()
-@click.option("--age", type=click.IntRange(0), metavar="DAYS", help="Also those that are older than this.")
+@click.option(
+    "--age", type=Days(0), is_flag=False, flag_value="", metavar="[DAYS]",
+    help="Also those that are older than this; without a number, than the weekly run allows.",
+)  # fmt: skip
 def stale(age: int | None) -> None:
     """Name the captures that do not fit their snippets, pins and nodes any more, and say what changed."""
     from lab import runner
@@ -534,7 +552,8 @@ def stale(age: int | None) -> None:
         click.echo(f"{name}\n" + "\n".join(f"  {reason}" for reason in reasons))
     if found:
         names = " ".join(found) if len(found) < 4 else "--all" if age is not None else ""
-        raise LabError(f"{len(found)} captures are stale", hint=f"capture them again: lab update {names}".rstrip())
+        count = "1 capture is" if len(found) == 1 else f"{len(found)} captures are"
+        raise LabError(f"{count} stale", hint=f"capture them again: lab update {names}".rstrip())
     click.echo("every capture is fresh")
 
 

@@ -15,11 +15,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lab import scenario
+from lab import carriers, scenario
 from lab.carriers import Carrier
 from lab.errors import LabError
+from lab.objects import strangers
 from lab.plan import Group, groups
-from lab.snippets import Snippet
+from lab.snippets import LIMIT, Snippet
 from lab.unchanged import Left, Proof, State, proof_for, told
 from lab.worker import Workers
 
@@ -95,6 +96,8 @@ class Course:
         self._work = work
         self._chosen = chosen
         self._width = max(len(snippet.name) for snippet in chosen)
+        self._digits = len(str(len(chosen)))
+        self._finished: set[str] = set()
         self._ending = threading.Event()
         self._times: dict[str, tuple[float, float]] = {}
         self._culprit = ""
@@ -158,7 +161,7 @@ class Course:
                     self._confirm(snippet)
         except LabError as error:
             if not self._ending.is_set():
-                self._scenario_failed(group, error)
+                self._scenario_failed(group, error, later=self.report.again)
 
     def _confirm(self, snippet: Snippet) -> None:
         begun = time.monotonic()
@@ -174,13 +177,19 @@ class Course:
             self._tell(snippet, begun, result)
         else:
             self.report.again.append(snippet.name)
-            self._line(snippet, begun, "differs beside others; it runs again by itself")
+            self._line(snippet, begun, "differs beside others; it runs again by itself", finished=False)
 
     # --- one by one ---------------------------------------------------------
 
     def _one_by_one(self, waiting: list[Group], proof: Proof) -> None:
         """One scenario at a time; a snippet that leaves something is named."""
         before = proof.look(whole=True)
+        if self._work.keeps and before.objects and (found := strangers(before.objects)):
+            raise LabError(
+                "the cluster holds what no scenario made, and the outputs would show it",
+                detail="\n".join(found),
+                hint="what snippets left: lab reset; the rest: `lab kubectl delete`, or begin anew: lab up --fresh",
+            )
         for group in waiting:
             if self._culprit and self._work.keeps:
                 self._refuse(group)
@@ -252,18 +261,22 @@ class Course:
         return True
 
     def _run(self, snippet: Snippet) -> Any:
+        # In a file or a pipe nobody waits: there each snippet has its one line.
+        if snippet.limit > LIMIT and sys.stdout.isatty():
+            self._print(snippet, f"begins; it may run {snippet.limit * carriers.patience():.0f} s")
         started = time.time()
         try:
             return self._work.run(snippet, self._workers)
         finally:
             self._times[snippet.name] = (started, time.time())
 
-    def _scenario_failed(self, group: Group, error: LabError) -> None:
-        """What depends on a scenario that cannot be had could not run."""
+    def _scenario_failed(self, group: Group, error: LabError, *, later: Iterable[str] = ()) -> None:
+        """What depends on a scenario that cannot be had could not run, apart from what runs again later."""
         say(str(error))
         report = self.report
-        told = {*report.unchanged, *report.changed, *report.failed, *report.again}
+        told = {*report.unchanged, *report.changed, *report.failed, *later}
         missing = [snippet.name for snippet in group.snippets if snippet.name not in told]
+        self._finished.update(missing)
         for name in missing or [f"scenario {group.scenario}"]:
             report.failed.append(name)
             report.errors[name] = str(error)
@@ -292,8 +305,17 @@ class Course:
             result = "unchanged; only beside others it differs: cluster.alone would tell"
         self._line(snippet, begun, result)
 
-    def _line(self, snippet: Snippet, begun: float, result: str) -> None:
-        say(f"{snippet.name:{self._width}}  {time.monotonic() - begun:5.1f} s  {result}")
+    def _line(self, snippet: Snippet, begun: float, result: str, *, finished: bool = True) -> None:
+        self._print(snippet, f"{time.monotonic() - begun:5.1f} s  {result}", finished=finished)
+
+    def _print(self, snippet: Snippet, text: str, *, finished: bool = False) -> None:
+        """A line about one snippet; the one that says how it ended has its number."""
+        count = ""
+        with _saying:
+            if finished:
+                self._finished.add(snippet.name)
+                count = f"[{len(self._finished):{self._digits}}/{len(self._chosen)}]"
+            print(f"{count:{2 * self._digits + 3}} {snippet.name:{self._width}}  {text}", flush=True)
 
 
 def suspects(left: Sequence[Left], times: Mapping[str, tuple[float, float]]) -> list[str]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.carriers.uml import load_state
 from lab.errors import LabError
 from lab.image.steps import KEYRING, go_tool
+from lab.spec import Spec, load_spec
 
 RUN_PROGRAMS = {
     "ip": "iproute2",
@@ -37,6 +39,9 @@ BUILD_PROGRAMS = {
     "xz": "xz-utils",
 }
 """Programs that the image build needs besides."""
+
+BUILD_MEMORY = 2048
+"""MiB of the kernel in user mode that fills the nodes' disk during the build."""
 
 ROOTLESS_PROGRAMS = {"fakeroot": "fakeroot", "newuidmap": "uidmap"}
 """Programs that the image build of an ordinary user needs besides."""
@@ -75,32 +80,57 @@ def packages(*, build: bool, machines: bool = False) -> list[str]:
     return sorted(missing)
 
 
-def examine(*, build: bool = True, machines: bool = False) -> list[Finding]:
+def memory(spec: Spec) -> int:
+    """MiB that the nodes may still take: all of what is described for each, but of those that run already."""
+    try:
+        state = load_state()
+    except LabError:  # another user's; what runs there is used already
+        state = None
+    return sum(node.memory for node in spec.nodes if state is None or not state.kernel_alive(node.name))
+
+
+def examine(
+    *, build: bool = True, machines: bool = False, kernels: bool = True, workers: int | None = None
+) -> list[Finding]:
     """Look at this host.
 
     Args:
         build: Also look for what the image build needs.
         machines: Also look for what virtual machines need.
+        kernels: Also ask whether kernels in user mode run here; the lab's own box is filled by one.
+        workers: How many of them are to run; None for those that are described.
     """
     findings = []
     if missing := packages(build=build, machines=machines):
         sudo = "sudo " if os.getuid() else ""
         command = f"{sudo}apt-get install --yes --no-install-recommends {' '.join(missing)}"
         findings.append(Finding(f"packages are missing: {', '.join(missing)}", command))
-    checks: list[Callable[[], Finding | None]] = [_architecture, _namespaces, _shared_memory]
+    if machines:
+        from lab.vagrant import tool
+
+        if names := tool.unpackaged():
+            findings.append(
+                Finding(f"missing, and apt has no such package: {', '.join(names)}", tool.from_their_maker(names))
+            )
+    spec = load_spec()
+    spec = spec if workers is None else spec.with_workers(workers)
+    wanted = max(memory(spec) if kernels else 0, BUILD_MEMORY if build else 0)
+    checks: list[Callable[[], Finding | None]] = [_namespaces, lambda: _shared_memory(wanted)]
+    if kernels:
+        checks.insert(0, _architecture)
     if build:
         checks += [_subordinate_ids, _go]
     findings += [finding for check in checks if (finding := check()) is not None]
     return findings
 
 
-def require(*, build: bool, machines: bool = False) -> None:
-    """Refuse to go on when something is missing.
+def require(*, build: bool, machines: bool = False, kernels: bool = True, workers: int | None = None) -> None:
+    """Refuse to go on when something is missing; arguments as for `examine`.
 
     Raises:
         LabError: Names everything that is missing, with the commands that repair it.
     """
-    findings = examine(build=build, machines=machines)
+    findings = examine(build=build, machines=machines, kernels=kernels, workers=workers)
     if findings:
         detail = "\n".join(f"{finding.what}\n  repair: {finding.repair}" for finding in findings)
         raise LabError("this host lacks something", detail=detail, hint="look again afterwards: lab doctor")
@@ -110,7 +140,8 @@ def _architecture() -> Finding | None:
     machine = os.uname().machine
     if machine == "x86_64":
         return None
-    return Finding(f"user-mode kernels run on x86_64, this is {machine}", "use an x86_64 machine")
+    other = "lab box --other makes what virtual machines of any Debian 13 box are given"
+    return Finding(f"user-mode kernels run on x86_64, this is {machine}", f"use an x86_64 machine; or {other}")
 
 
 def _namespaces() -> Finding | None:
@@ -135,13 +166,19 @@ def _namespaces() -> Finding | None:
     return None
 
 
-def _shared_memory() -> Finding | None:
-    """A user-mode kernel's memory is a file in /dev/shm."""
+def _shared_memory(wanted: int) -> Finding | None:
+    """A user-mode kernel's memory is a file in /dev/shm, which grows with what the kernel touches."""
     status = os.statvfs("/dev/shm")
     free = status.f_bavail * status.f_frsize // 2**20
-    if free >= 1024:
+    if free >= wanted:
         return None
-    return Finding(f"/dev/shm has {free} MiB left", "sudo mount -o remount,size=6G /dev/shm")
+    used = (status.f_blocks - status.f_bavail) * status.f_frsize // 2**20
+    size = -(-(used + wanted) // 1024)
+    sudo = "sudo " if os.getuid() else ""
+    return Finding(
+        f"/dev/shm has {free} MiB left, {wanted} MiB are wanted for the nodes' memory",
+        f"{sudo}mount -o remount,size={size}G /dev/shm",
+    )
 
 
 def _subordinate_ids() -> Finding | None:

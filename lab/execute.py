@@ -27,12 +27,17 @@ class SnippetError(LabError):
     """A snippet did not run to its end.
 
     Attributes:
-        transcript: What it showed until then.
+        run: What it did until then.
     """
 
-    def __init__(self, transcript: str, summary: str, *, detail: str = "", hint: str = "") -> None:
+    def __init__(self, run: Run, summary: str, *, detail: str = "", hint: str = "") -> None:
         super().__init__(summary, detail=detail, hint=hint)
-        self.transcript = transcript
+        self.run = run
+
+    @property
+    def transcript(self) -> str:
+        """What it showed until then."""
+        return self.run.transcript
 
 
 def execute(snippet: Snippet, *, live: bool = False, limit: float | None = None, workers: Workers | None = None) -> Run:
@@ -57,31 +62,35 @@ def execute(snippet: Snippet, *, live: bool = False, limit: float | None = None,
         environment = {"LAB_RECORD": str(record), "LAB_SCENARIO": snippet.scenario or ""}
         ended = workers.run(snippet.path, environment, folder, limit=limit, live=live)
         events = read_record(record)
+    run = _run(events)
     if ended.status is None:
         raise SnippetError(
-            transcript(events),
+            run,
             f"{snippet.name} ran longer than {limit:g} s and was stopped",
             detail=_last_words(events),
             hint="wait for a condition with node.wait_until, and give commands an end, such as `-c 2`",
         )
     if ended.status != 0:
         raise SnippetError(
-            transcript(events),
+            run,
             f"{snippet.name} failed",
             detail="\n".join([*_why(ended.status, ended.errors), "" if live else _last_words(events)]),
             hint=f"run it alone: lab run {snippet.name}",
         )
-    text = transcript(events)
-    if not text:
+    if not run.transcript:
         raise LabError(f"{snippet.name} shows nothing", hint="question a node with node.run(...)")
-    if not live and ended.printed != text:
+    if not live and ended.printed != run.transcript:
         raise LabError(
             f"{snippet.name} prints by itself; only commands belong into a transcript",
-            detail=_own_prints(text, ended.printed),
+            detail=_own_prints(run.transcript, ended.printed),
             hint="take the print out, or let a node print it: node.run(...)",
         )
+    return run
+
+
+def _run(events: list[Event]) -> Run:
     steps = [event for event in events if isinstance(event, Step)]
-    return Run(text, steps, [event for event in events if isinstance(event, Answer)])
+    return Run(transcript(events), steps, [event for event in events if isinstance(event, Answer)])
 
 
 def _why(status: int, errors: str) -> list[str]:

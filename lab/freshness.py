@@ -39,10 +39,16 @@ def _shared(package: Path) -> Mapping[str, str]:
     """The parts that all snippets have in common, read once: hundreds of captures are asked for."""
     image = package / "image"
     files = [
+        package / "calico.py",
+        package / "kubeadm.py",
         package / "noise.py",
         *_tree(package / "provision"),
         *sorted(image.glob("*/go.mod")),
         *sorted(image.glob("*/go.sum")),
+        image / "packages.txt",
+        image / "images.py",
+        *_tree(image / "calico" / "confd"),
+        *_tree(image / "guest"),
         *_tree(image / "kernel"),
     ]
     found = {f"lab/{path.relative_to(package).as_posix()}": _digest(path) for path in files}
@@ -87,8 +93,14 @@ def _words(name: str, before: Mapping[str, str | None], now: Mapping[str, str | 
 
 _ROLES = {
     "lab/noise.py": "the noise rules",
+    "lab/calico.py": "how Calico's manifest is made",
+    "lab/kubeadm.py": "what kubeadm is told",
     "lab/provision/": "how nodes are set up",
+    "lab/image/calico/confd/": "how BIRD is configured",
+    "lab/image/guest/": "what a node's disk holds",
+    "lab/image/images.py": "what the pods' images hold",
     "lab/image/kernel/": "the kernel's configuration",
+    "lab/image/packages.txt": "the nodes' Debian packages",
     "lab/image/": "the pinned components",
     "lab/cluster.yaml": "the description of the cluster",
 }

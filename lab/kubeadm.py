@@ -63,6 +63,11 @@ def init_config(spec: Spec, token: str, *, patience: Mapping[str, str] = PATIENC
                         # It has no other member to hear from; milliseconds.
                         {"name": "heartbeat-interval", "value": "500"},
                         {"name": "election-timeout", "value": "5000"},
+                        # Kubeadm has it tell each of the API server's watches every five seconds that
+                        # nothing happened. Whoever reads from the cache asks for that when it is needed.
+                        {"name": "watch-progress-notify-interval", "value": "1m"},
+                        # Its log has a change at once; the tables behind that may follow later.
+                        {"name": "backend-batch-interval", "value": "1s"},
                     ],
                 }
             },
@@ -114,11 +119,20 @@ def join_config(spec: Spec, node: NodeSpec, token: str, ca_hash: str, *, patienc
     )
 
 
-def coredns_patch(address: str) -> str:
+def coredns_patch(spec: Spec, address: str) -> str:
     """Kubeadm's own hook for its DNS addon: one replica, at a fixed place and address.
 
     With a fixed address every node's rules for the DNS Service are the same each time.
     """
+    # After a boot its first packets to the Service would find no rule for it yet: they leave as they are,
+    # conntrack remembers them so, and the connection hangs for half a minute.
+    server = {"KUBERNETES_SERVICE_HOST": spec.control_plane.address, "KUBERNETES_SERVICE_PORT": "6443"}
+    container = {
+        "name": "coredns",
+        "env": [{"name": name, "value": value} for name, value in server.items()],
+        # Asked again soon, so that a start is not longer by the time between two questions.
+        "readinessProbe": {"periodSeconds": 2},
+    }
     return yaml.safe_dump(
         {
             "spec": {
@@ -127,8 +141,7 @@ def coredns_patch(address: str) -> str:
                     "metadata": {"annotations": pinned(address)},
                     "spec": {
                         "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
-                        # Asked again soon, so that a start is not longer by the time between two questions.
-                        "containers": [{"name": "coredns", "readinessProbe": {"periodSeconds": 2}}],
+                        "containers": [container],
                     },
                 },
             }
@@ -176,7 +189,11 @@ def _registration(node: NodeSpec) -> dict[str, Any]:
         "name": node.name,
         "criSocket": "unix:///run/containerd/containerd.sock",
         "ignorePreflightErrors": IGNORED,
-        "kubeletExtraArgs": [{"name": "node-ip", "value": node.address}],
+        "kubeletExtraArgs": [
+            {"name": "node-ip", "value": node.address},
+            # How often the use of every container is read, some thirty files each; nobody looks at it.
+            {"name": "housekeeping-interval", "value": "60s"},
+        ],
     }
 
 

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from lab import ready
 from lab.bringup import BOOT_LIMIT, Bringup
-from lab.carriers.uml import State, UmlCarrier, load_state, start_time
+from lab.carriers.uml import State, UmlCarrier, full, load_state, start_time
 from lab.errors import LabError
 from lab.paths import runtime_dir, state_dir
 from lab.spec import Spec, load_spec
@@ -105,7 +105,7 @@ def _revive(bringup: Bringup, carrier: UmlCarrier, say: Report) -> UmlCarrier:
         with bringup.step(f"{node}: its kernel had ended, boot it again"):
             bringup.boot_node(carrier, node)
             carrier.connect(node, timeout=BOOT_LIMIT)
-    for condition in ready.CONDITIONS:
+    for condition in (ready.booted(*dead), *ready.CONDITIONS):
         with bringup.step(condition.text):
             ready.wait(carrier, condition, bringup.products)
     return carrier
@@ -134,7 +134,7 @@ def delete(say: Report) -> None:
 
 
 def status() -> dict[str, Any]:
-    """What `lab status` tells: carrier, phase, age, memory and the nodes."""
+    """What `lab status` tells: carrier, phase, age, memory, the nodes, and whether their disks are full."""
     spec = load_spec()
     state = load_state()
     if state is None or not state.alive():
@@ -143,6 +143,7 @@ def status() -> dict[str, Any]:
             "carrier": "uml",
             "phase": phase,
             "baked": (state_dir() / "baked/mark.json").exists(),
+            "warning": full(state_dir()),
             "nodes": [],
         }
     spec = spec.with_workers(state.workers)
@@ -163,6 +164,7 @@ def status() -> dict[str, Any]:
     return {
         "carrier": "uml",
         "phase": phase,
+        "warning": full(state_dir()),
         "age_seconds": round(time.time() - state.since),
         "nodes": nodes,
         "memory_mib": sum(int(str(node["memory_mib"])) for node in nodes),

@@ -78,9 +78,10 @@ def check(
     for name, faults in report.faults.items():
         print("\n  ".join([f"{name}: FAILED", *faults]), flush=True)
     if plans:
-        with turn():
+        with turn() as mine:
             carrier = runner._enter()
             repair_left(carrier)
+            runner._tidy(mine, carrier)
             _all(plans, carrier, report, judge)
     report.seconds = time.monotonic() - begun
     print(f"{len(report.named)} named, {len(report.faults)} failed, {len(report.excused)} not covered yet", flush=True)

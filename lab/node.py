@@ -140,7 +140,7 @@ class Node:
         return self._run(command, status=status, timeout=timeout, shown=False)
 
     def wait_until(self, command: str, *, timeout: float = 20.0) -> CommandResult:
-        """Repeat a command, without showing it, until it exits 0.
+        """Repeat a command, without showing it, until it exits 0; the receipt says how many tries that took.
 
         Args:
             command: The condition, such as `ip link show cali0`.
@@ -151,10 +151,12 @@ class Node:
         """
         limit = timeout * carriers.patience()
         end = time.monotonic() + limit
+        tries = 0
         while True:
+            tries += 1
             done = self._send(command, timeout=max(1.0, min(timeout, end - time.monotonic())))
             if done.status == 0:
-                return self._finish(command, done, shown=False)
+                return self._finish(command, done, shown=False, tries=tries)
             if time.monotonic() >= end:
                 raise LabError(
                     f"{self.name}: waited {limit:g} s in vain for `{command}` to exit 0",
@@ -290,9 +292,10 @@ class Node:
         """The error for a command that ended otherwise than expected."""
         return CommandError(result, expected=expected, timeout=timeout)
 
-    def _finish(self, command: str, done: Completed, *, shown: bool) -> CommandResult:
-        self._console.finish(Step(self.name, command, done.status, done.stdout, done.stderr, done.seconds, shown=shown))
-        return CommandResult(self.name, command, done.status, done.stdout, done.stderr, done.seconds)
+    def _finish(self, command: str, done: Completed, *, shown: bool, tries: int = 1) -> CommandResult:
+        words = (self.name, command, done.status, done.stdout, done.stderr, done.seconds)
+        self._console.finish(Step(*words, shown=shown, tries=tries))
+        return CommandResult(*words)
 
 
 class Background:

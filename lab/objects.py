@@ -1,6 +1,7 @@
 """The objects of a cluster in comparable form: what a snippet made, changed or deleted."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -123,6 +124,16 @@ class Inventory:
         if answer.status != 200:
             raise LabError(f"listing {path}: the API server answered {answer.status} {answer.reason}")
         return list(json.loads(data).get("items") or [])
+
+
+def strangers(found: Objects) -> list[str]:
+    """Pods, Services and policies that are not the system's: between two scenarios somebody else made them."""
+    names = []
+    for name in found:
+        match = re.match(r"(?:Pod|Service|(?:Calico )?NetworkPolicy) (?:of )?([^/]+)/", name)
+        if match and not match[1].startswith("kube-") and name != "Service default/kubernetes":
+            names.append(name)
+    return sorted(names)
 
 
 def _known(item: Object) -> tuple[str, Known]:

@@ -116,10 +116,29 @@ def _service_answers(carrier: Live, products: Products) -> str:
 CONDITIONS = (
     Condition("all nodes are Ready", 180, _nodes_ready),
     Condition("all system pods are Ready", 240, _pods_ready),
-    Condition("BGP is established on all nodes", 60, _bgp_established),
+    Condition("BGP is established on all nodes", 120, _bgp_established),
     Condition("DNS answers a pod", 60, _dns_answers),
     Condition("a Service answers on all nodes", 60, _service_answers),
 )
+
+
+def booted(*nodes: str) -> Condition:
+    """That the API server has heard from the nodes' kubelets since the kernels started last.
+
+    Until then it calls a node Ready whose kernel has ended, for 40 seconds or more.
+    """
+
+    def check(carrier: Live, products: Products) -> str:
+        items = {item["metadata"]["name"]: item for item in _items(carrier, products, "get", "nodes")}
+        waiting = []
+        for node in nodes:
+            boot = carrier.execute(node, "cat /proc/sys/kernel/random/boot_id", timeout=10).stdout.strip()
+            told = items[node]["status"]["nodeInfo"]["bootID"] if node in items else "no node"
+            if told != boot:
+                waiting.append(f"{node}: its boot is {boot}, the API server knows {told}")
+        return "\n".join(waiting)
+
+    return Condition(f"kubelet has reported from {', '.join(nodes)}", 180, check)
 
 
 def wait(carrier: Live, condition: Condition, products: Products, *, patience: float = 1.0) -> None:
@@ -142,7 +161,11 @@ def wait(carrier: Live, condition: Condition, products: Products, *, patience: f
             return
         dead = [node.name for node in carrier.spec.nodes if not carrier.alive(node.name)]
         if dead:
-            raise LabError(f"{', '.join(dead)}: the node ended while waiting: {condition.text}", detail=state)
+            where = carrier.log(dead[0]) or carrier.folder / "logs"
+            raise LabError(
+                f"{', '.join(dead)}: the node ended while waiting: {condition.text}", detail=state,
+                hint=f"its last words: {where}; bring it back: lab up",
+            )  # fmt: skip
         if time.monotonic() > deadline:
             raise LabError(
                 f"not ready: {condition.text}: not within {limit:.0f} s", detail=state,

@@ -18,6 +18,8 @@ from lab.errors import LabError
 from lab.snippets import Snippet
 
 SCHEMA = 2
+DATE = "%Y-%m-%dT%H:%M:%SZ"
+"""How a receipt writes its date."""
 
 _SECRETS = {
     "a private key": r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----",
@@ -110,7 +112,7 @@ def make(
     found = freshness.parts(snippet)
     return Receipt(
         snippet=snippet.name,
-        date=now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        date=now().strftime(DATE),
         carrier=carrier,
         commit=commit,
         scenario=snippet.scenario,
@@ -137,6 +139,7 @@ def _entry(step: Step) -> dict[str, Any]:
     entry |= {"pod": step.pod} if step.pod else {}
     entry |= {"namespace": step.namespace} if step.namespace else {}
     entry |= {"background": True, "early": step.early} if step.background else {}
+    entry |= {"tries": step.tries} if step.tries > 1 else {}
     return entry | ({} if step.shown else {"shown": False})
 
 
@@ -224,24 +227,55 @@ def load(snippet: Snippet) -> tuple[str, Receipt]:
 
 
 def _parse(snippet: Snippet, entry: dict[str, Any], again: str) -> Receipt:
-    wanted = set(Receipt.__dataclass_fields__)
-    wrong = sorted(wanted - entry.keys()) + sorted(entry.keys() - wanted)
-    mappings = all(isinstance(entry.get(name), dict) for name in ("parts", "versions"))
-    mappings &= _entries(entry, "steps", _STEP) and _entries(entry, "answers", _ANSWER)
-    if wrong or not mappings or entry["snippet"] != snippet.name:
-        faults = f"missing or unknown: {', '.join(wrong)}" if wrong else "a field has the wrong type or name"
-        raise LabError(f"{snippet.name}: {snippet.receipt.name} is not a receipt", detail=faults, hint=again)
+    faults = list(_faults(entry))
+    if not faults and entry["snippet"] != snippet.name:
+        faults.append(f"it is the receipt of {entry['snippet']}")
+    if faults:
+        shown = [*faults[:5], *([f"and {len(faults) - 5} more"] if len(faults) > 5 else [])]
+        raise LabError(f"{snippet.name}: {snippet.receipt.name} is not a receipt", detail="\n".join(shown), hint=again)
     return Receipt(**entry)
 
 
-_STEP = {"node", "command", "status", "seconds", "stdout", "stderr", "raw"}
-_ANSWER = {"source", "where", "question", "reply"}
+Fields = Mapping[str, type | tuple[type, ...]]
+"""The names of fields, each with what JSON makes of its value."""
+
+_TEXT_OR_NONE = (str, type(None))
+FIELDS: Fields = {
+    "snippet": str, "date": str, "carrier": str, "commit": _TEXT_OR_NONE, "scenario": _TEXT_OR_NONE, "versions": dict,
+    "key": str, "parts": dict, "out": str, "steps": list, "answers": list, "schema": int,
+}  # fmt: skip
+STEP: Fields = {
+    "node": str, "command": str, "status": int, "seconds": (int, float), "stdout": str, "stderr": str, "raw": str,
+}  # fmt: skip
+UNUSUAL: Fields = {"pod": str, "namespace": str, "shown": bool, "background": bool, "early": str, "tries": int}
+"""What only some steps have."""
+ANSWER: Fields = {"source": str, "where": str, "question": str, "reply": object}
 
 
-def _entries(entry: dict[str, Any], name: str, fields: set[str]) -> bool:
-    """Whether a list has only mappings with at least these fields."""
-    found = entry.get(name)
-    return isinstance(found, list) and all(isinstance(item, dict) and fields <= item.keys() for item in found)
+def _faults(entry: dict[str, Any]) -> Iterator[str]:
+    """What makes a mapping no receipt; each field has its name, and is of its type."""
+    yield from _wrong("", entry, FIELDS)
+    for name, needed, more in (("steps", STEP, UNUSUAL), ("answers", ANSWER, {})):
+        found = entry.get(name)
+        for number, item in enumerate(found if isinstance(found, list) else [], 1):
+            yield from _wrong(f"{name}, number {number}: ", item, needed, more)
+    try:
+        datetime.strptime(str(entry.get("date")), DATE)
+    except ValueError:
+        yield f"date: {entry.get('date')!r} is not one as in 2026-11-23T12:00:00Z"
+
+
+def _wrong(where: str, item: Any, needed: Fields, more: Fields | None = None) -> Iterator[str]:
+    if not isinstance(item, dict):
+        yield f"{where}it has no fields"
+        return
+    known = {**needed, **(more or {})}
+    yield from (f"{where}{name} is missing" for name in needed if name not in item)
+    for name, value in item.items():
+        if name not in known:
+            yield f"{where}{name} is unknown"
+        elif not isinstance(value, known[name]):
+            yield f"{where}{name} is of the wrong type"
 
 
 def save(snippet: Snippet, transcript: str, receipt: Receipt) -> None:
@@ -250,13 +284,12 @@ def save(snippet: Snippet, transcript: str, receipt: Receipt) -> None:
     Raises:
         LabError: Something in them is secret, or the disk is full or read-only.
     """
-    for value, what in _saved(transcript, receipt, snippet):
-        secret = find_secret(value)
-        if secret:
-            raise LabError(
-                f"{snippet.name}: {what} would hold {secret}; nothing was written",
-                hint="leave it out of the output, for example with grep -v or a narrower question",
-            )
+    refused = _refusal(snippet, transcript, asdict(receipt))
+    if refused:
+        raise LabError(
+            f"{snippet.name}: {refused}; nothing was written",
+            hint="leave it out of the output, for example with grep -v or a narrower question",
+        )
     new = {snippet.out: transcript, snippet.receipt: receipt.text()}
     partial = {path: path.with_name(f".{path.name}.new") for path in new}
     try:
@@ -274,9 +307,20 @@ def save(snippet: Snippet, transcript: str, receipt: Receipt) -> None:
             path.unlink(missing_ok=True)
 
 
-def _saved(transcript: str, receipt: Receipt, snippet: Snippet) -> Iterator[tuple[Any, str]]:
+def refusal(snippet: Snippet, transcript: str, steps: Iterable[Step], answers: Iterable[Answer]) -> str:
+    """Why no capture of a run would be written, such as `mtu.out would hold a password`; empty when one would."""
+    entry = {"steps": [_entry(step) for step in steps], "answers": list(_told(answers))}
+    return _refusal(snippet, transcript, entry)
+
+
+def _refusal(snippet: Snippet, transcript: str, entry: dict[str, Any]) -> str:
+    found = ((what, find_secret(value)) for value, what in _saved(snippet, transcript, entry))
+    return next((f"{what} would hold {secret}" for what, secret in found if secret), "")
+
+
+def _saved(snippet: Snippet, transcript: str, entry: dict[str, Any]) -> Iterator[tuple[Any, str]]:
     """Everything that would be written, each part with where it would stand."""
-    entry, name = asdict(receipt), snippet.receipt.name
+    name = snippet.receipt.name
     yield transcript, snippet.out.name
     # By number: a command may hold the secret itself.
     for number, step in enumerate(entry.pop("steps"), 1):

@@ -1,12 +1,14 @@
 """Runs snippets: `run` shows one, `update` keeps what they print, `verify` compares and writes nothing."""
 
 import difflib
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from lab import carriers, drift, freshness, noise, pages, paths, receipt, scenario, verdicts
+from lab import carriers, drift, freshness, last, noise, pages, paths, receipt, resume, scenario, verdicts
 from lab.attached import needs
 from lab.carriers import Carrier
 from lab.course import Course, Report, Work, standing
@@ -14,7 +16,7 @@ from lab.drift import Finding, Kind
 from lab.errors import LabError
 from lab.execute import Run, SnippetError, execute
 from lab.snippets import Snippet, find, select
-from lab.turn import turn
+from lab.turn import Turn, turn
 from lab.verdicts import Verdict
 from lab.worker import Workers
 
@@ -38,8 +40,9 @@ def run(name: str) -> None:
         # Nothing stands anywhere that a scenario or another run could change.
         execute(snippet, live=True)
         return
-    with turn():
+    with turn() as mine:
         carrier = _enter()
+        _tidy(mine, carrier)
         if why := _skipped([snippet], carrier).get(snippet.name):
             more = f"\nit {snippet.alone}" if snippet.alone else ""
             raise LabError(f"{snippet.name} is skipped on this cluster", detail=why + more, hint=_SKIPPED)
@@ -62,7 +65,7 @@ def update(names: list[str], *, commit: str | None = None, everything: bool = Fa
     Args:
         names: Chapters or snippets; none means those whose capture is stale or missing.
         commit: What the receipts name as the checkout's commit; None asks git.
-        everything: For no names: all, also the fresh ones.
+        everything: For no names: all, also the fresh ones; goes on with such a run that was interrupted.
 
     Raises:
         LabError: A name means nothing, no lab is running, it is not of the pinned versions, or this machine would
@@ -76,10 +79,18 @@ def update(names: list[str], *, commit: str | None = None, everything: bool = Fa
     chosen = _chosen(names)
     if not names and not everything:
         chosen = _worn(chosen)
-        if not chosen:
-            return Report()
+    elif not names:
+        chosen = resume.remaining(chosen)
     sha = commit or receipt.commit()
-    report = _each(chosen, lambda carrier: _Keeping(carrier, sha))
+
+    def work(carrier: Carrier) -> _Keeping:
+        keeping = _Keeping(carrier, sha)
+        if everything and not names:
+            resume.begin()
+        return keeping
+
+    report = _each(chosen, work) if chosen else Report()
+    resume.settle()
     if report.changed:
         print("changed, read the difference before you commit it:")
         for name in report.changed:
@@ -187,7 +198,9 @@ def _kept(snippet: Snippet) -> tuple[str, receipt.Receipt] | None:
 def verify(
     names: list[str], *, jobs: int = JOBS, json_file: Path | None = None, junit_file: Path | None = None
 ) -> Report:
-    """Run snippets and compare with what is kept; write nothing but the reports that are asked for.
+    """Run snippets and compare with what is kept; change nothing of it.
+
+    What each printed is kept as it was, beside the lab's other state (`lab.last`), until the next run.
 
     Args:
         names: Chapters or snippets; none means all.
@@ -201,14 +214,18 @@ def verify(
     verdicts.check_place(json_file, junit_file)
     found: dict[str, Verdict] = {}
     begun = time.monotonic()
+    chosen = _chosen(names)
     try:
-        report = _each(_chosen(names), lambda carrier: _Comparing(carrier, found), jobs=jobs)
+        report = _each(chosen, lambda carrier: _Comparing(carrier, found, chosen), jobs=jobs)
         for name, why in report.skipped.items():
             found[name] = Verdict(name, verdicts.SKIPPED, 0.0, error=why)
         for name in report.failed:
             error = report.errors.get(name, "it was not run, see the messages above")
-            if name not in found or found[name].result != verdicts.FAILED:
-                found[name] = Verdict(name, verdicts.FAILED, 0.0, error=error)
+            known = found.get(name)
+            # What was judged only beside others says why it ran again, not how that ended.
+            again = known.again or known.said() if known and name in report.again else ""
+            if known is None or known.result != verdicts.FAILED or again != known.again:
+                found[name] = Verdict(name, verdicts.FAILED, 0.0, error=error, again=again)
     finally:  # also what was compared until an interruption is told
         for file, write in ((json_file, verdicts.write_json), (junit_file, verdicts.write_junit)):
             if file:
@@ -221,8 +238,9 @@ class _Comparing:
 
     keeps = False
 
-    def __init__(self, carrier: Carrier, found: dict[str, Verdict]) -> None:
+    def __init__(self, carrier: Carrier, found: dict[str, Verdict], chosen: list[Snippet]) -> None:
         self._carrier, self._found = carrier, found
+        last.forget(chosen)
 
     def before(self, snippet: Snippet) -> None:
         """There must be something to compare with."""
@@ -230,10 +248,12 @@ class _Comparing:
 
     def run(self, snippet: Snippet, workers: Workers) -> Verdict:
         """Run it and compare what it prints."""
-        return judge(snippet, workers=workers, carrier=self._carrier)
+        return judge(snippet, workers=workers, carrier=self._carrier, keep=last.keep)
 
     def after(self, snippet: Snippet, verdict: Verdict) -> str:
-        """Tell what the comparison came to."""
+        """Tell what the comparison came to; a second one says what the first did."""
+        if first := self._found.get(snippet.name):
+            verdict = replace(verdict, again=first.said())
         self._found[snippet.name] = verdict
         if verdict.result == verdicts.UNCHANGED:
             return "unchanged"
@@ -242,7 +262,8 @@ class _Comparing:
             raise LabError(verdict.error, detail=verdict.text() + elsewhere)
         told = _indented(verdict.text() + elsewhere)
         accept = "" if carriers.own_cluster(self._carrier) else f"accept it with: lab update {snippet.name}"
-        return f"changed\n{told}{verdict.difference}{accept}".rstrip()
+        whole = f"all that it printed: {_shown(last.path_of(snippet))}\n"
+        return f"changed\n{told}{verdict.difference}{whole}{accept}".rstrip()
 
     def _elsewhere(self, snippet: Snippet) -> str:
         """That a capture comes from another carrier or other versions, if it does."""
@@ -253,7 +274,13 @@ class _Comparing:
         return f"it was captured elsewhere: {'; '.join(others)}\n" if others else ""
 
 
-def judge(snippet: Snippet, *, workers: Workers | None = None, carrier: Carrier | None = None) -> Verdict:
+def judge(
+    snippet: Snippet,
+    *,
+    workers: Workers | None = None,
+    carrier: Carrier | None = None,
+    keep: Callable[[Snippet, Run], None] = lambda snippet, run: None,
+) -> Verdict:
     """Run a snippet, its scenario being there, and say how its answers differ from those that are kept.
 
     A snippet that fails is judged too, by what it showed until then.
@@ -262,6 +289,7 @@ def judge(snippet: Snippet, *, workers: Workers | None = None, carrier: Carrier 
         snippet: Its name says whose capture.
         workers: Where its process comes from; None makes one for it alone.
         carrier: What it runs on; the words of a cluster of the reader's own become the book's.
+        keep: Is given what it did, before anything is left out of the comparison.
     """
     begun = time.monotonic()
     error, cut = "", False
@@ -270,10 +298,11 @@ def judge(snippet: Snippet, *, workers: Workers | None = None, carrier: Carrier 
     try:
         old, _ = receipt.load(snippet)
         try:
-            new = execute(snippet, workers=workers).transcript
+            run = execute(snippet, workers=workers)
         except SnippetError as failure:
-            new, error, cut = failure.transcript, str(failure), True
-        new = _in_the_books_words(snippet, new, carrier)
+            run, error, cut = failure.run, str(failure), True
+        keep(snippet, run)
+        new = _in_the_books_words(snippet, run.transcript, carrier)
         findings = drift.explain(old, new, cut=cut)
         difference = "" if cut else diff(snippet, old, new)
         if cut and not findings:
@@ -336,8 +365,9 @@ def _chosen(names: list[str]) -> list[Snippet]:
 
 def _each(chosen: list[Snippet], work: Callable[[Carrier], Work], *, jobs: int = 1) -> Report:
     """Do the work for each snippet; a failure does not stop the others."""
-    with turn():
+    with turn() as mine:
         carrier = _enter()
+        _tidy(mine, carrier)
         skipped = _skipped(chosen, carrier)
         for line in needs.told(skipped, len(chosen)):
             print(line, flush=True)
@@ -373,6 +403,24 @@ def _enter() -> Carrier:
     carrier = carriers.connect()
     carrier.enter()
     return carrier
+
+
+def _tidy(mine: Turn, carrier: Carrier) -> None:
+    """Undo what a killed run left, which every answer after it would show; on this machine itself none stands.
+
+    Raises:
+        LabError: It does not go away.
+    """
+    if not mine.killed or carrier.name == "here":
+        return
+    from lab import mutate
+
+    print(f"{mine.killed} was killed: removing what its scenarios left", file=sys.stderr, flush=True)
+    # First of all: on a cluster that was broken on purpose, routes do not go away with their pods.
+    mutate.repair_left(carrier)
+    for name in scenario.reset(carrier):
+        print(f"deleted {name}", file=sys.stderr, flush=True)
+    mine.killed = ""
 
 
 def _shown(path: Path) -> str:

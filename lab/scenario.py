@@ -53,7 +53,8 @@ def load(name: str) -> Scenario:
 
     path = path_of(name)
     try:
-        documents = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
+        text = path.read_text(encoding="utf-8")
+        documents = [item for item in yaml.load_all(text, Loader=yaml.CSafeLoader) if item]
     except FileNotFoundError:
         raise LabError(f"there is no scenario {name!r}", hint=f"there are: {', '.join(names()) or 'none'}") from None
     except yaml.YAMLError as error:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -177,24 +178,65 @@ def orphans() -> list[Path]:
     return sorted(path for path in files if not path.with_suffix(".py").exists())
 
 
+@dataclass(frozen=True)
+class _Tree:
+    """What is looked for in a snippet's source.
+
+    Attributes:
+        title: The first line of its docstring, or nothing.
+        statements: The expressions that are lines of their own, not indented.
+        asserts: Whether it has an assertion that can fail.
+    """
+
+    title: str
+    statements: tuple[ast.expr, ...]
+    asserts: bool
+    _calls: tuple[tuple[str, ast.Call], ...]
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def of(text: str) -> "_Tree":
+        """Read a source; the same one only once, since a command looks at all snippets several times."""
+        tree = ast.parse(text)
+        nodes = list(ast.walk(tree))
+        calls = [
+            (node.func.attr, node)
+            for node in nodes
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "cluster"
+        ]
+        return _Tree(
+            (ast.get_docstring(tree) or "").split("\n")[0],
+            tuple(node.value for node in tree.body if isinstance(node, ast.Expr)),
+            any(isinstance(node, ast.Assert) and _can_fail(node.test) for node in nodes),
+            tuple(sorted(calls, key=lambda named: named[1].lineno)),
+        )
+
+    def calls(self, name: str) -> list[ast.Call]:
+        """The calls of `cluster.<name>`, in the order of the file."""
+        return [call for each, call in self._calls if each == name]
+
+
 def read(path: Path) -> Snippet:
     """Read one snippet's file without running it; what is wrong with it stands in its `faults`."""
     name = f"{path.parent.name}/{path.stem}"
     try:
         text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text)
+        tree = _Tree.of(text)
     except (SyntaxError, UnicodeDecodeError) as error:
         line = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
         reason = error.msg if isinstance(error, SyntaxError) else "not UTF-8"
         return Snippet(name, path, "", None, (f"{line}this is not Python: {reason}",))
     faults = _name_faults(path)
-    title = (ast.get_docstring(tree) or "").split("\n")[0]
+    title = tree.title
     if not title:
         faults.append("line 1: begins with no docstring; its first line is the title")
     scenario = _needs(tree, faults)
     alone = _literal(tree, "alone", str, 'reason, such as "stops kube-proxy"', faults)
     limit = _limit(tree, faults)
-    if not any(isinstance(node, ast.Assert) and _can_fail(node.test) for node in ast.walk(tree)):
+    if not tree.asserts:
         faults.append("it asserts nothing: add an `assert` for each thing that its page says")
     faults += _size_faults(text)
     return Snippet(name, path, title, scenario, tuple(faults), alone, limit)
@@ -211,59 +253,44 @@ def _name_faults(path: Path) -> list[str]:
     return faults
 
 
-def _needs(tree: ast.Module, faults: list[str]) -> str | None:
+def _needs(tree: _Tree, faults: list[str]) -> str | None:
     """The scenario in `cluster.needs("...")`."""
     scenario = _literal(tree, "needs", str, 'name, such as "pods"', faults)
     known = sorted(path.stem for path in (paths.SNIPPETS / "scenarios").glob("*.yaml"))
     if scenario is None or scenario in known:
         return scenario
-    line, there = _calls(tree, "needs")[0].lineno, ", ".join(known) or "none"
+    line, there = tree.calls("needs")[0].lineno, ", ".join(known) or "none"
     faults.append(f"line {line}: there is no scenario {scenario!r}; there are: {there}")
     return None
 
 
-def _limit(tree: ast.Module, faults: list[str]) -> float:
+def _limit(tree: _Tree, faults: list[str]) -> float:
     """The seconds in `cluster.limit(...)`."""
     limit = _literal(tree, "limit", int, "number of seconds", faults)
     if limit is None or LIMIT < limit <= MAX_LIMIT:
         return LIMIT if limit is None else float(limit)
-    line = _calls(tree, "limit")[0].lineno
+    line = tree.calls("limit")[0].lineno
     faults.append(f"line {line}: cluster.limit takes more than {LIMIT:g} and at most {MAX_LIMIT:g} seconds")
     return LIMIT
 
 
-def _literal(tree: ast.Module, name: str, kind: type[T], what: str, faults: list[str]) -> T | None:
+def _literal(tree: _Tree, name: str, kind: type[T], what: str, faults: list[str]) -> T | None:
     """The one literal in the one call `cluster.<name>(...)`, or None; anything else is a fault."""
-    calls = _calls(tree, name)
+    calls = tree.calls(name)
     if not calls:
         return None
     call = calls[0]
     values = [*call.args, *(keyword.value for keyword in call.keywords)]
     value = values[0].value if len(values) == 1 and isinstance(values[0], ast.Constant) else None
-    statements = [node.value for node in tree.body if isinstance(node, ast.Expr)]
     if len(calls) > 1:
         faults.append(f"line {calls[1].lineno}: cluster.{name} is called twice; once says it all")
     elif call.keywords or not value or type(value) is not kind:
         faults.append(f"line {call.lineno}: cluster.{name} takes one literal {what}")
-    elif call not in statements:
+    elif call not in tree.statements:
         faults.append(f"line {call.lineno}: cluster.{name} must be a line of its own, not indented")
     else:
         return value
     return None
-
-
-def _calls(tree: ast.Module, name: str) -> list[ast.Call]:
-    """The calls of `cluster.<name>`, in the order of the file."""
-    calls = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == name
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "cluster"
-    ]
-    return sorted(calls, key=lambda call: call.lineno)
 
 
 def _can_fail(test: ast.expr) -> bool:

@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab import paths
 from lab.errors import LabError
@@ -15,9 +17,24 @@ PATIENCE = 3600.0
 """Seconds that a command waits for its turn; LAB_WAIT says another number, 0 not to wait at all."""
 
 
+@dataclass
+class Turn:
+    """What whoever has the turn should know about the one before.
+
+    Attributes:
+        killed: Who had it before and was killed, so that its scenarios may still stand; empty when nobody was, or
+            when they are removed. Not emptied, it is told to the next one again.
+    """
+
+    killed: str = ""
+
+
 @contextmanager
-def turn() -> Iterator[None]:
+def turn() -> Iterator[Turn]:
     """Run the block when no other `lab run, update, verify` and no notebook of this checkout is at work.
+
+    Yields:
+        Whether the one before was killed.
 
     Raises:
         LabError: Another one still is after all the patience; names it.
@@ -41,12 +58,18 @@ def turn() -> Iterator[None]:
                 f"the snippets of this checkout are being run already, by {who}",
                 hint="wait for it, or end the notebook's kernel; LAB_WAIT=600 waits ten minutes",
             ) from None
+    # Whoever ends, also by Ctrl-C, removes its note before its lock: a note without a lock is of one that was killed.
+    left = holder.read_text() if holder.exists() else None
+    mine = Turn("" if left is None else _who(left))
     try:
         words = [Path(sys.argv[0]).name, *sys.argv[1:]]
         holder.write_text(json.dumps({"pid": os.getpid(), "command": " ".join(words), "since": time.time()}))
-        yield
+        yield mine
     finally:
-        holder.unlink(missing_ok=True)
+        if mine.killed and left is not None:
+            holder.write_text(left)
+        else:
+            holder.unlink(missing_ok=True)
         lock.release()
 
 
@@ -61,8 +84,16 @@ def _patience() -> float:
 def _told(holder: Path) -> str:
     """Who has the turn, as it wrote itself; it may be gone, or not have written yet."""
     try:
-        found = json.loads(holder.read_text())
-        age = time.time() - found["since"]
-        return f"`{found['command']}` (process {found['pid']}, for {age:.0f} s)"
-    except (OSError, ValueError, KeyError):
+        text = holder.read_text()
+    except OSError:
+        text = ""
+    return _who(text, now=time.time())
+
+
+def _who(text: str, *, now: float | None = None) -> str:
+    try:
+        found: dict[str, Any] = json.loads(text)
+        age = "" if now is None else f", for {now - found['since']:.0f} s"
+        return f"`{found['command']}` (process {found['pid']}{age})"
+    except (ValueError, KeyError):
         return "another command"

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -178,7 +178,9 @@ class Watch:
         self.close()
 
     def close(self) -> None:
-        """End the programs on the nodes."""
+        """End the programs on the nodes, all of them at the same time."""
+        for connection in self._connections.values():
+            connection.hang_up()
         for connection in self._connections.values():
             connection.close()
 
@@ -246,12 +248,18 @@ class _Connection:
             hint="is it up? see `lab status`",
         )
 
-    def close(self) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
+    def hang_up(self) -> None:
+        """Ask no more: the program ends by itself."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
             self._process.stdin.close()
+
+    def close(self) -> None:
+        """Wait for its end."""
+        assert self._process.stdout is not None
+        try:
             self._process.wait(2)
-        except (OSError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()

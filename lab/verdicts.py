@@ -32,6 +32,7 @@ class Verdict:
         claims: The places of the book that rest on it; empty when nothing changed.
         difference: The differences line by line.
         error: Why it failed, or was skipped.
+        again: What it said at first, beside other snippets, so that it ran again by itself; empty for one run.
     """
 
     snippet: str
@@ -41,10 +42,15 @@ class Verdict:
     claims: tuple[Claim, ...] = ()
     difference: str = ""
     error: str = ""
+    again: str = ""
 
     def text(self) -> str:
         """Findings and what rests on them, a line each, for a reader at a terminal."""
         return "".join(f"{line}\n" for line in [*(finding.sentence for finding in self.findings), *self.resting()])
+
+    def said(self) -> str:
+        """All of it: what `text` has, the error and the differences."""
+        return "\n".join(filter(None, [self.text(), self.error, self.difference]))
 
     def resting(self) -> list[str]:
         """The sentences of the book that rest on what changed."""
@@ -122,17 +128,22 @@ def _case(suite: ElementTree.Element, verdict: Verdict) -> None:
     case = ElementTree.SubElement(
         suite, "testcase", {"classname": chapter, "name": name, "time": f"{verdict.seconds:.3f}"}
     )
-    if verdict.result == UNCHANGED:
-        return
     if verdict.result == SKIPPED:
         ElementTree.SubElement(case, "skipped", {"message": _xml(verdict.error)})
-        return
+    elif verdict.result != UNCHANGED:
+        _fault(case, verdict)
+    if verdict.again:
+        told = ElementTree.SubElement(case, "system-out")
+        told.text = _xml(f"it ran again by itself, because beside others it said:\n{verdict.again}")
+
+
+def _fault(case: ElementTree.Element, verdict: Verdict) -> None:
     first = verdict.findings[0] if verdict.findings else None
     message = first.sentence if first else (verdict.error.splitlines() or [verdict.result])[0]
     kind = "failure" if verdict.result == CHANGED else "error"
     attributes = {"message": _xml(message), "type": first.kind.value if first else verdict.result}
     body = ElementTree.SubElement(case, kind, attributes)
-    body.text = _xml("\n".join(filter(None, [verdict.text(), verdict.error, verdict.difference])))
+    body.text = _xml(verdict.said())
 
 
 def _xml(text: str) -> str:

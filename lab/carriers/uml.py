@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from filelock import FileLock
 
 from lab.carriers import Completed, mconsole
 from lab.carriers.holder import node_end
@@ -33,6 +36,8 @@ INBOUND_ONLY = struct.pack(
 )  # fmt: skip
 SPARE = 96
 """MiB that a node keeps free while it returns the rest."""
+LOW = 100
+"""MB on the disks' own disk below which nodes can hardly write any more."""
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
 
@@ -112,6 +117,20 @@ def load_state(path: Path | None = None) -> State | None:
             hint=f"let {state.user} run `lab down`, or use your own clone",
         )
     return state
+
+
+def full(folder: Path) -> str:
+    """That the nodes' disks cannot grow any more, with what helps; empty while they can.
+
+    Args:
+        folder: Where the disks are.
+    """
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e6
+    if free >= LOW:
+        return ""
+    return f"only {free:.0f} MB are free at {folder}, where the nodes' disks grow: free some, then: lab up"
 
 
 def save_state(state: State, path: Path | None = None) -> None:
@@ -305,7 +324,7 @@ class UmlCarrier:
                 "-M", "-N", "-f", f"root@{address}",
             ]
         )  # fmt: skip
-        self._socket(node).unlink(missing_ok=True)
+        self._hang_up(node)
         said = ""
         while time.monotonic() < deadline:
             if not self.state.kernel_alive(node):
@@ -323,12 +342,44 @@ class UmlCarrier:
             hint=f"the node's console: {self.console(node)}",
         )  # fmt: skip
 
+    def _hang_up(self, node: str) -> None:
+        """End the kept connection that there was.
+
+        Left alone, the client of a node that died notices it some seconds later, and then removes the socket of
+        the connection that has taken its place.
+        """
+        if self._connected(node):
+            exit_request = [*self._ssh_line(node)[:-1], "-O", "exit", "x"]
+            subprocess.run(exit_request, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+            deadline = time.monotonic() + 5
+            while self._connected(node) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        self._socket(node).unlink(missing_ok=True)
+
     def _socket(self, node: str) -> Path:
         return self.sockets / f"{node}.ssh"
 
+    def _connected(self, node: str) -> bool:
+        """Whether an ssh client listens at the socket of the node's connection."""
+        with socket.socket(socket.AF_UNIX) as ours:
+            return ours.connect_ex(str(self._socket(node))) == 0
+
     def ssh_command(self, node: str) -> list[str]:
-        """The command line that runs a program on the node, its standard input and output connected."""
+        """The command line that runs a program on the node, its standard input and output connected.
+
+        A connection that was lost while the kernel runs is opened again.
+
+        Raises:
+            LabError: The kernel runs and its sshd does not answer.
+        """
         self.spec.node(node)
+        if not self._connected(node) and self.state.kernel_alive(node):
+            with FileLock(self.sockets / f"{node}.lock"):
+                if not self._connected(node):
+                    self.connect(node, timeout=15.0 * self.login)
+        return self._ssh_line(node)
+
+    def _ssh_line(self, node: str) -> list[str]:
         return [
             "ssh", *SSH_OPTIONS, "-S", str(self._socket(node)), "-o", "ProxyCommand=false",
             f"root@{self.spec.node(node).address}",
@@ -360,13 +411,9 @@ class UmlCarrier:
             last = "" if lives else f"\nits console ended with:\n{_tail(self.console(node), 30)}"
             raise LabError(
                 f"{node}: the connection is lost; its kernel {'runs' if lives else 'is dead'}",
-                detail=done.stderr.strip() + last, hint="bring it back: lab up",
+                detail=done.stderr.strip() + last, hint=full(self.folder) or "bring it back: lab up",
             )  # fmt: skip
         return Completed(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
-
-    def _connected(self, node: str) -> bool:
-        check = [*self.ssh_command(node)[:-1], "-O", "check", "x"]
-        return subprocess.run(check, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
     def give_back_memory(self, node: str) -> None:
         """Return a node's unused memory to this host, and the pages of files that no program has needed since it began.

@@ -113,9 +113,9 @@ class VagrantCarrier(UmlCarrier):
         return super().execute(node, command, timeout=timeout * tool.slowness())
 
     def vagrant(self, *words: str) -> list[str]:
-        """A command of vagrant, run where this lab's libvirt answers."""
+        """A command of vagrant, run where this lab's libvirt answers, with the box of the lab whatever LAB_BOX says."""
         settings = [f"{name}={value}" for name, value in environment().items()]
-        return self.inside(["env", *settings, "vagrant", *words])
+        return self.inside(["env", "--unset=LAB_BOX", *settings, "vagrant", *words])
 
     def destroy(self) -> None:
         """End every process of the lab at once; disks stay as they are."""
@@ -147,6 +147,7 @@ def environment() -> Mapping[str, str]:
     """What vagrant is told by its environment: everything of it stays in this checkout's lab."""
     home = files.folder() / "home"
     return {
+        "LAB_DRIVES": "1",
         "LAB_POOL": holder.POOL,
         "LIBVIRT_DEFAULT_URI": holder.URI,
         "VAGRANT_CHECKPOINT_DISABLE": "1",

@@ -64,7 +64,7 @@ def all_images(spec: Spec, products: dict[str, Path]) -> list[Image]:
     images.append(Image(f"{REGISTRY}/coredns/coredns:{versions.coredns}", (coredns.layer(),), ("/coredns",)))
 
     pause = LayerBuilder()
-    pause.file("pause", products["kernel"] / "pause")
+    pause.file("pause", products["pause"] / "pause")
     images.append(Image(f"{REGISTRY}/pause:{PAUSE}", (pause.layer(),), ("/pause",)))
 
     reader = LayerBuilder()

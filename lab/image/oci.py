@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.image.processor import architecture
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -249,7 +250,7 @@ def write_archive(path: Path, images: Sequence[Image]) -> None:
 def _config(image: Image) -> bytes:
     return _json(
         {
-            "architecture": "amd64",
+            "architecture": architecture(),
             "os": "linux",
             "config": {
                 "Env": list(image.env),

@@ -12,6 +12,7 @@ from pathlib import Path
 from lab import shell
 from lab.errors import LabError
 from lab.image import oci
+from lab.image.processor import architecture
 from lab.paths import PACKAGE, cache_dir
 from lab.spec import Spec, load_spec
 from lab.store import Step, Store, file_digest
@@ -59,6 +60,11 @@ def go_tool() -> str:
     raise LabError(f"Go {release} is not here", hint="it comes with the Python dependencies: run `make setup`")
 
 
+def _processor() -> list[str]:
+    """The part of a product's key that keeps those for another processor apart; the first one has none."""
+    return [name for name in (architecture(),) if name != "amd64"]
+
+
 class GoStep(Step):
     """Programs built from one pinned Go module."""
 
@@ -90,12 +96,14 @@ class GoStep(Step):
 
     def inputs(self) -> Iterable[str | Path]:
         files = [self.folder / name for name in ("go.mod", "go.sum", "main.go", "first-block/main.go")]
-        return ["go-2", self.flags, json.dumps(self.packages), *(f for f in files if f.exists())]
+        return ["go-2", *_processor(), self.flags, json.dumps(self.packages), *(f for f in files if f.exists())]
 
     def build(self, work: Path) -> None:
         env = {
             **os.environ,
             "CGO_ENABLED": "0",
+            "GOOS": "linux",
+            "GOARCH": architecture(),
             "GOTOOLCHAIN": "local",
             # What debuggers read is dropped by the linker anyway: not making it saves a seventh of the time.
             "GOFLAGS": "-mod=readonly -buildvcs=false -gcflags=all=-dwarf=false",
@@ -192,7 +200,7 @@ class Kernel(Step):
 
     def inputs(self) -> Iterable[str | Path]:
         debian = self.spec.debian
-        return ["kernel-1", debian.mirror, *debian.kernel_sources, IMAGE / "kernel/kernel.config"]
+        return ["kernel-2", debian.mirror, *debian.kernel_sources, IMAGE / "kernel/kernel.config"]
 
     def build(self, work: Path) -> None:
         log = work / "build.log"
@@ -218,21 +226,9 @@ class Kernel(Step):
         shell.run([*make, "linux"], what="compiling the kernel", cwd=source, log=log, env=fixed)
         shell.run(["strip", "-o", work / "linux", source / "linux"], what="stripping the kernel")
         shutil.copy(source / ".config", work / "config")
-        pause: list[str | Path] = ["gcc", "-Os", "-static", f"-DVERSION={PAUSE}", "-o", work / "pause"]
-        sources = module_folder("kubernetes", "k8s.io/kubernetes")
-        shell.run([*pause, sources / "build/pause/linux/pause.c"], what="compiling pause", log=log)
         shutil.rmtree(source)
         shutil.rmtree(with_source)
-        (work / "info.json").write_text(
-            components(
-                ("linux", version, f"Debian package {package}", work / "linux"),
-                ("pause", PAUSE, "Go module k8s.io/kubernetes, build/pause", work / "pause"),
-            )
-        )
-
-
-PAUSE = "3.10.2"
-"""Release of the pause container, the one that this kubeadm names."""
+        (work / "info.json").write_text(components(("linux", version, f"Debian package {package}", work / "linux")))
 
 
 NEWER = {"NETFILTER_XTABLES_LEGACY", "IP_NF_IPTABLES_LEGACY", "IP6_NF_IPTABLES_LEGACY"}
@@ -291,6 +287,27 @@ def _fetch_kernel_source(spec: Spec, folder: Path, log: Path) -> tuple[str, str,
     )
 
 
+PAUSE = "3.10.2"
+"""Release of the pause container, the one that this kubeadm names."""
+
+
+class Pause(Step):
+    """The program that holds a pod's namespaces open: one file of C in Kubernetes' own sources."""
+
+    name = "pause"
+    expected = 5.0
+
+    def inputs(self) -> Iterable[str | Path]:
+        return ["pause-1", *_processor(), PAUSE, IMAGE / "kubernetes/go.sum"]
+
+    def build(self, work: Path) -> None:
+        source = module_folder("kubernetes", "k8s.io/kubernetes") / "build/pause/linux/pause.c"
+        compiler = ["gcc", "-Os", "-static", f"-DVERSION={PAUSE}", "-o"]
+        shell.run([*compiler, work / "pause", source], what="compiling pause", log=work / "build.log")
+        origin = "Go module k8s.io/kubernetes, build/pause"
+        (work / "info.json").write_text(components(("pause", PAUSE, origin, work / "pause")))
+
+
 class Rootfs(Step):
     """Debian with the packages of a node, as a tar."""
 
@@ -301,7 +318,7 @@ class Rootfs(Step):
         self.spec = spec
 
     def inputs(self) -> Iterable[str | Path]:
-        return ["rootfs-1", self.spec.debian.suite, self.spec.debian.mirror, IMAGE / "packages.txt"]
+        return ["rootfs-1", *_processor(), self.spec.debian.suite, self.spec.debian.mirror, IMAGE / "packages.txt"]
 
     def build(self, work: Path) -> None:
         debian = self.spec.debian
@@ -385,13 +402,19 @@ class Disk(Step):
 
 
 def all_steps(spec: Spec | None = None, store: Store | None = None) -> list[Step]:
-    """Every step, each after those it needs."""
+    """Every step, each after those it needs.
+
+    Only an x86-64 host has the nodes in user mode, and what they alone need: Linux runs as a process on no other.
+    """
     spec = spec or load_spec()
     store = store or default_store()
     programs = _kubernetes(spec)
-    kernel, rootfs = Kernel(spec), Rootfs(spec)
-    images = Images(spec, store, (*programs, kernel, rootfs))
-    return [kernel, rootfs, *programs, images, Disk(spec, store, (*programs, kernel, rootfs, images))]
+    rootfs, pause = Rootfs(spec), Pause()
+    images = Images(spec, store, (*programs, pause, rootfs))
+    if architecture() != "amd64":
+        return [rootfs, *programs, pause, images]
+    kernel = Kernel(spec)
+    return [kernel, rootfs, *programs, pause, images, Disk(spec, store, (*programs, kernel, rootfs, images))]
 
 
 def default_store() -> Store:

@@ -11,9 +11,11 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.site.figures import BLOCKS, ROOT
+from lab.paths import SNIPPETS
+from lab.site.facts import Facts
+from lab.site.figures import ROOT
 from lab.site.svg import ACCENT, PAPER, line, rect, text
-from lab.spec import CLUSTER_YAML, Spec, load_spec
+from lab.spec import CLUSTER_YAML, load_spec
 
 FILE = ROOT / "docs" / "assets" / "card.png"
 WIDTH, HEIGHT = 1200, 630
@@ -28,11 +30,11 @@ _LEFT, _BOX, _STEP = 80, 320, 360
 _TOP, _TUNNEL, _BOTTOM = 350, 465, 530
 
 
-def card(spec: Spec, transcript: str) -> str:
+def card(facts: Facts, transcript: str) -> str:
     """The drawing: the book's name, one of its outputs, and its three nodes.
 
     Args:
-        spec: What cluster.yaml says.
+        facts: What cluster.yaml says, and the capture of the nodes' blocks.
         transcript: A prompt with a command, and a line that was printed.
     """
     lines = [
@@ -46,8 +48,8 @@ def card(spec: Spec, transcript: str) -> str:
     ]
     for number, printed in enumerate(transcript.splitlines()[:2]):
         lines.append(text(_LEFT + 24, 246 + 38 * number, printed, size=25, mono=True, bold=number == 0))
-    for number, node in enumerate(spec.nodes):
-        lines += _node(_LEFT + number * _STEP, node.name, node.address, str(BLOCKS[node.name]))
+    for number, node in enumerate(facts.spec.nodes):
+        lines += _node(_LEFT + number * _STEP, node.name, node.address, str(facts.block(node.name)))
     lines.append(line(_LEFT + 40, _TUNNEL, _LEFT + 2 * _STEP + _BOX - 40, _TUNNEL, ACCENT, dash="12 8"))
     return "\n".join([*lines, "</svg>"]) + "\n"
 
@@ -61,7 +63,7 @@ def _node(x: int, name: str, address: str, block: str) -> Iterator[str]:
 
 def draw(description: Path = CLUSTER_YAML) -> str:
     """The drawing as the cluster's description and the captures give it today."""
-    return card(load_spec(description), CAPTURE.read_text(encoding="utf-8"))
+    return card(Facts(load_spec(description), SNIPPETS), CAPTURE.read_text(encoding="utf-8"))
 
 
 def signed(png: bytes, drawing: str) -> bytes:

@@ -11,6 +11,7 @@ A page only says which table stands where, on a line of its own:
     ::: question pod-to-pod  what a chapter answers
     ::: next pod-to-pod      where a chapter leads
     ::: status               every capture, and whether it is fresh
+    ::: times                how long kube-proxy's updates took
 
 The tables are Markdown, so MkDocs checks their links like any other.
 """
@@ -30,6 +31,7 @@ from lab.errors import LabError
 from lab.site.anchors import anchor
 from lab.site.sources import HOME, KINDS, OPEN, PROBLEMS, VERDICTS, Book, Chapter, Claim, Source, load
 from lab.site.status import status_tables
+from lab.site.times import times_table
 
 _MARK = re.compile(r"^(?P<indent>[ \t]*)::: (?P<what>[a-z]+)(?: (?P<name>[a-z0-9-]+))?[ \t]*$")
 # After fences are put away (25), so that an example of a mark stays as it is,
@@ -199,6 +201,7 @@ ALONE: dict[str, Callable[[Book], list[str]]] = {
     "where": where_table,
     "chapters": chapter_table,
     "status": status_tables,
+    "times": lambda book: times_table(),
 }
 
 

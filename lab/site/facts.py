@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lab.check.identity import cable
 from lab.errors import LabError
 from lab.spec import Spec
 
@@ -15,11 +18,12 @@ _ADDRESSES = "cni.projectcalico.org/ipAddrs"
 
 @dataclass(frozen=True)
 class PodFacts:
-    """A pod of a scenario: its name, its node's name, and its address."""
+    """A pod of a scenario: its name, its node's name, its address, and the node's end of its cable."""
 
     name: str
     node: str
     address: str
+    device: str
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,11 @@ class Facts:
         Raises:
             LabError: The scenario has no such pod.
         """
-        pod = self._object(scenario, "Pod", name)
-        (address,) = yaml.safe_load(pod["metadata"]["annotations"][_ADDRESSES])
-        return PodFacts(name, pod["spec"]["nodeName"], address)
+        return _pod(self._object(scenario, "Pod", name))
+
+    def pods(self, scenario: str) -> list[PodFacts]:
+        """All pods of a scenario, in the order of its file."""
+        return [_pod(item) for item in self._objects(scenario, "Pod")]
 
     def service(self, scenario: str, name: str) -> ServiceFacts:
         """A Service as its scenario asks for it.
@@ -72,9 +78,28 @@ class Facts:
         Raises:
             LabError: The scenario has no such Service.
         """
-        spec = self._object(scenario, "Service", name)["spec"]
-        (port,) = spec["ports"]
-        return ServiceFacts(name, spec["clusterIP"], port["port"], port["targetPort"], port.get("nodePort", 0))
+        return _service(self._object(scenario, "Service", name))
+
+    def services(self, scenario: str) -> list[ServiceFacts]:
+        """All Services of a scenario, in the order of its file."""
+        return [_service(item) for item in self._objects(scenario, "Service")]
+
+    def block(self, node: str) -> IPv4Network:
+        """The addresses that a node has for its pods.
+
+        Raises:
+            LabError: The capture that lists them does not have the node.
+        """
+        return IPv4Network(self.printed("pod_to_pod/block_affinities", rf"^{re.escape(node)} +(\S+) +confirmed$")[1])
+
+    def tunnel(self, node: str) -> str:
+        """The address of a node's tunnel device: a pod sees it as the client of a Service at that node.
+
+        Raises:
+            LabError: The capture does not ask at this node.
+        """
+        asked = rf"^\w+\$ curl -s http://{re.escape(self.node(node))}:\d+/clientip .*\n([\d.]+)$"
+        return self.printed("node_port/source_cluster", asked)[1]
 
     def printed(self, snippet: str, pattern: str) -> re.Match[str]:
         """The one place of a capture that a pattern fits; `^` and `$` are the ends of a line.
@@ -96,8 +121,31 @@ class Facts:
         return list(re.finditer(pattern, text, re.MULTILINE))
 
     def _object(self, scenario: str, kind: str, name: str) -> Any:
-        path = self.snippets / "scenarios" / f"{scenario}.yaml"
-        for item in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            if item and item["kind"] == kind and item["metadata"]["name"] == name:
+        for item in self._objects(scenario, kind):
+            if item["metadata"]["name"] == name:
                 return item
+        path = self.snippets / "scenarios" / f"{scenario}.yaml"
         raise LabError(f"figures: the scenario {scenario} has no {kind} {name!r}", hint=str(path))
+
+    def _objects(self, scenario: str, kind: str) -> list[Any]:
+        text = (self.snippets / "scenarios" / f"{scenario}.yaml").read_text(encoding="utf-8")
+        return [item for item in _parsed(text) if item and item["kind"] == kind]
+
+
+# The figures and the maps of all chapters ask for the same few scenarios.
+@lru_cache
+def _parsed(text: str) -> list[Any]:
+    return list(yaml.safe_load_all(text))
+
+
+def _pod(pod: Any) -> PodFacts:
+    meta = pod["metadata"]
+    (address,) = yaml.safe_load(meta["annotations"][_ADDRESSES])
+    return PodFacts(meta["name"], pod["spec"]["nodeName"], address, cable(meta["namespace"], meta["name"]))
+
+
+def _service(service: Any) -> ServiceFacts:
+    spec = service["spec"]
+    (port,) = spec["ports"]
+    name = service["metadata"]["name"]
+    return ServiceFacts(name, spec["clusterIP"], port["port"], port["targetPort"], port.get("nodePort", 0))

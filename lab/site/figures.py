@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from lab.errors import LabError
 from lab.paths import SNIPPETS
 from lab.site import pod_figures, sandbox_figures, service_figures
 from lab.site.facts import Facts
@@ -24,15 +23,6 @@ from lab.spec import CLUSTER_YAML, NodeSpec, Spec, load_spec
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "assets" / "figures"
 
-# Calico draws a node's first block from the node's name (Go's random numbers,
-# seeded with a hash of the name), so these follow from the names in
-# cluster.yaml. The captures of the pod chapter show them on the cluster.
-BLOCKS = {
-    "controlplane": IPv4Network("172.16.49.64/26"),
-    "node01": IPv4Network("172.16.196.128/26"),
-    "node02": IPv4Network("172.16.140.64/26"),
-}
-
 _LEFT = 12
 _BOX = 264
 _STEP = 286
@@ -41,71 +31,66 @@ _TUNNEL = 222
 _WIRE = 344
 
 
-def cluster_map(spec: Spec) -> str:
-    """Draw the map of the cluster: nodes, their addresses, their blocks, and what joins them.
+def cluster_map(facts: Facts) -> str:
+    """Draw the map of the cluster: nodes with all their addresses, their blocks, and what joins them.
 
     Args:
-        spec: What cluster.yaml says.
+        facts: What cluster.yaml says, and the captures of blocks and of the tunnel's addresses.
 
     Raises:
-        LabError: A node whose block is not known here, or not in the pod network.
+        LabError: A node whose block or tunnel address was not captured.
     """
-    networks, nodes = spec.networks, spec.nodes
+    networks, nodes = facts.spec.networks, facts.spec.nodes
     right = _LEFT + _STEP * (len(nodes) - 1) + _BOX
     size = 2 ** (32 - networks.block_size)
-    blocks = [_block(node.name, networks.pods) for node in nodes]
     lines = [
         _text(_LEFT, 22, f"Pod network {networks.pods}", bold=True),
         _text(right, 22, f"each node has a block of {size} addresses", anchor="end", dim=True),
     ]
-    for index, (node, block) in enumerate(zip(nodes, blocks, strict=True)):
-        lines += _box(_LEFT + index * _STEP, node, block)
+    for index, node in enumerate(nodes):
+        lines += _box(_LEFT + index * _STEP, node, facts.block(node.name))
     lines += [
         _line(_LEFT + 16, _TUNNEL, right - 16, _TUNNEL, _ACCENT, dash="7 5"),
         _line(_LEFT, _WIRE, right, _WIRE, "currentColor"),
     ]
     for index, node in enumerate(nodes):
-        lines += _devices(_LEFT + index * _STEP + _BOX // 2, node.address)
+        lines += _devices(_LEFT + index * _STEP + _BOX // 2, node.address, facts.tunnel(node.name))
+    router = right - _BOX // 2
     lines += [
+        _line(router, _WIRE, router, _WIRE + 18, "currentColor"),
+        _rect(router - 102, _WIRE + 18, 204, 30, _PAPER, "currentColor"),
+        _text(router, _WIRE + 38, f"router {networks.gateway}", anchor="middle", mono=True),
         _text(_LEFT, _WIRE + 26, f"Node network {networks.nodes}", bold=True),
-        _text(
-            right,
-            _WIRE + 26,
-            "dashed: the tunnel, a pod's packet inside a node's packet",
-            anchor="end",
-            dim=True,
-        ),
-        _text(
-            _LEFT,
-            _WIRE + 50,
-            f"Services {networks.services}: on no wire, only in every node's rules",
-            dim=True,
+        _text(_LEFT, _WIRE + 48, "dashed: the tunnel, a pod's packet inside a node's packet", dim=True),
+        _text(_LEFT, _WIRE + 84, f"Services {networks.services}", bold=True),
+        _text(right, _WIRE + 84, "on no wire, only in every node's rules", anchor="end", dim=True),
+        *(
+            _text(_LEFT + index * _STEP, _WIRE + 108, f"{name} {address}", mono=True)
+            for index, (name, address) in enumerate(_services(facts.spec))
         ),
     ]
-    return _figure("map", right + _LEFT, 404, "Map of the cluster", _in_words(spec, blocks), lines)
+    return _figure("map", right + _LEFT, _WIRE + 124, "Map of the cluster", _in_words(facts), lines)
 
 
-def _block(name: str, pods: str) -> IPv4Network:
-    block = BLOCKS.get(name)
-    if block is None or not block.subnet_of(IPv4Network(pods)):
-        raise LabError(
-            f"figures: no block in {pods} is known for the node {name}",
-            hint="`kubectl get blockaffinities` shows it; add it to BLOCKS in lab/site/figures.py",
-        )
-    return block
+def _services(spec: Spec) -> list[tuple[str, str]]:
+    """The Services that every cluster has; the API server's takes the first address of their network."""
+    first = IPv4Network(spec.networks.services)[1]
+    return [("kubernetes", str(first)), ("kube-dns", spec.networks.dns)]
 
 
-def _in_words(spec: Spec, blocks: list[IPv4Network]) -> str:
-    networks = spec.networks
+def _in_words(facts: Facts) -> str:
+    networks = facts.spec.networks
     nodes = "; ".join(
-        f"{node.name}, {node.role}, has the address {node.address} and the pod block {block}"
-        for node, block in zip(spec.nodes, blocks, strict=True)
+        f"{node.name}, {node.role}, has the address {node.address}, the pod block {facts.block(node.name)} "
+        f"and the tunnel device tunl0 with the address {facts.tunnel(node.name)}"
+        for node in facts.spec.nodes
     )
+    services = " and ".join(f"{name} has {address}" for name, address in _services(facts.spec))
     return (
-        f"{len(blocks)} nodes on the network {networks.nodes}: {nodes}. "
+        f"{len(facts.spec.nodes)} nodes on the network {networks.nodes}, with the router {networks.gateway}: {nodes}. "
         f"The blocks are parts of the pod network {networks.pods}. "
-        "The tunnel device tunl0 of each node joins them: it puts a pod's packet inside a node's packet. "
-        f"Service addresses from {networks.services} are on no wire."
+        "The tunnel joins the nodes: it puts a pod's packet inside a node's packet. "
+        f"Service addresses from {networks.services} are on no wire, only in every node's rules: {services}."
     )
 
 
@@ -121,18 +106,18 @@ def _box(x: int, node: NodeSpec, block: IPv4Network) -> Iterator[str]:
     yield _text(x + 32, 159, f"{block[0]} to .{last}", mono=True, size=13, dim=True)
 
 
-def _devices(middle: int, address: str) -> Iterator[str]:
+def _devices(middle: int, address: str, tunnel: str) -> Iterator[str]:
     """The tunnel device and the network card, each on the line that it uses."""
     yield _line(middle, _BOTTOM, middle, _WIRE, "currentColor")
-    yield _rect(middle - 44, _TUNNEL - 15, 88, 30, _PAPER, _ACCENT)
-    yield _text(middle, _TUNNEL + 5, "tunl0", anchor="middle", mono=True)
+    yield _rect(middle - 102, _TUNNEL - 15, 204, 30, _PAPER, _ACCENT)
+    yield _text(middle, _TUNNEL + 5, f"tunl0 {tunnel}", anchor="middle", mono=True)
     yield _rect(middle - 102, _BOTTOM - 46, 204, 30, _PAPER, "currentColor")
     yield _text(middle, _BOTTOM - 26, f"eth0 {address}", anchor="middle", mono=True)
     yield _line(middle, _BOTTOM - 16, middle, _BOTTOM, "currentColor")
 
 
-OF_THE_SPEC = {"cluster.svg": cluster_map, **sandbox_figures.FIGURES}
-OF_CAPTURES = {**pod_figures.FIGURES, **service_figures.FIGURES}
+OF_THE_SPEC = {**sandbox_figures.FIGURES}
+OF_CAPTURES = {"cluster.svg": cluster_map, **pod_figures.FIGURES, **service_figures.FIGURES}
 FIGURES = (*OF_THE_SPEC, *OF_CAPTURES)
 
 

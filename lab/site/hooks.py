@@ -13,19 +13,11 @@ from mkdocs.structure.pages import Page
 from lab.errors import LabError
 from lab.notebook import Chapter, chapters
 from lab.site import edition, feed, glossary, notebooks
+from lab.site.chapter_map import FIGURE, chapter_map
+from lab.site.facts import Facts
 from lab.site.slim import slim, tighten
 from lab.site.sources import load
-
-MAP_FILE = "docs/assets/figures/cluster.svg"
-MAP = f"""\
-<details class="map" markdown="0">
-<summary>Map of the cluster: names and addresses</summary>
-<figure class="figure">
---8<-- "{MAP_FILE}"
-</figure>
-</details>
-"""
-"""Folded below the opening of every chapter: a reader comes back to it while she reads outputs."""
+from lab.spec import load_spec
 
 _CHAPTERS: dict[str, Chapter] = {}
 _CAPTURES: list[feed.Capture] = []
@@ -67,8 +59,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if chapter := _notebook(page):
         notebooks.describe(page, chapter)
     elif chapter := _CHAPTERS.get(page.file.src_uri):
-        # A picture's name and description have ids, so a page has the map once.
-        map_of_cluster = "" if MAP_FILE in markdown else MAP
+        try:
+            # A picture's name and description have ids, so a page has the map once.
+            facts = Facts(load_spec(), notebooks.root(config) / "snippets")
+            map_of_cluster = "" if FIGURE in markdown else chapter_map(facts, chapter)
+        except LabError as error:
+            raise BuildError(str(error)) from error
         return _after_lead(markdown, f"{notebooks.invitation(page, chapter)}\n{map_of_cluster}\n{glossary.MARK}")
     return markdown
 

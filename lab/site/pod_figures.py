@@ -183,10 +183,12 @@ def writers(facts: Facts) -> str:
                 for place, words in enumerate(lines)
             ),
         ]
-    told = "; ".join(f"{name}, which {when}, writes {', '.join(lines)}" for name, when, lines in columns)
     words = (
-        "Four programs write into the kernel of a node. The first three hear from the API server, the last is "
-        f"started by kubelet and containerd. {told}."
+        "Four programs write into the kernel of a node. Three always run, and hear from the API server: kube-proxy "
+        f"writes rules in {names[0]}-… for Services; Felix writes rules in {names[1]}-… and the routes to the node's "
+        f"own pods, such as {pod.address}; BIRD writes the routes to other nodes, such as {block[1]}, and the "
+        f"blackhole {hole}. The fourth, the CNI plugin, is started by kubelet and containerd, once for a pod: it "
+        f"makes the pod's device {device}, with its address and its route."
     )
     return figure("writers", 860, 316, "Who writes into the kernel", words, parts)
 
@@ -227,12 +229,13 @@ def failures(facts: Facts) -> str:
         arrow(436, 244, 612, 244, dash="5 4"),
         text(622, 249, "or to the outside", dim=True),
     ]
-    told = "; ".join(f"at {stop}: {' '.join(failure)}" for stop, failure in stops)
     words = (
         f"The way of a packet from the pod {client.name} on {client.node} to the Service {service.place}, whose pod "
         f"{server.name} with {server.address} is on {server.node}. The first four stops are on {client.node}, the last "
-        f"two on {server.node}. Failures: {told}. A packet to the outside meets POSTROUTING instead of the tunnel: "
-        "there, a lost masquerade rule."
+        f"two on {server.node}. What fails: at the name, DNS is gone; at the rules, kube-proxy is stopped; at the "
+        f"route, it is lost, or BGP is down; at tunl0, an MTU too big, over {mtu}; at conntrack, a full table; at the "
+        "policy, it denies. A packet to the outside meets POSTROUTING instead of the tunnel: there, a lost masquerade "
+        "rule."
     )
     return figure("failures", 860, 294, "Where eight failures sit", words, parts)
 

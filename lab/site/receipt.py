@@ -130,9 +130,9 @@ def _step(step: Mapping[str, Any]) -> str:
     command = f"<code>{escape(where)}$ {escape(step['command'], quote=False)}</code>"
     # As many digits of the raw output's digest as an eye compares; all of them are in the receipt's file.
     # In few words, since a page has up to a hundred of these.
-    return (
-        f"{command}: status {step['status']}, {step['seconds']:.2f} s, digest <code>{escape(step['raw'][:16])}</code>"
-    )
+    tries = f" after {step['tries']} tries" if step.get("tries", 1) > 1 else ""
+    digest = f"digest {escape(step['raw'][:12])}"
+    return f"{command}: status {step['status']}{tries}, {step['seconds']:.2f} s, {digest}"
 
 
 class Finder(Preprocessor):

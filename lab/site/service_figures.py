@@ -147,7 +147,9 @@ def three_modes(facts: Facts) -> str:
         for place, lines in enumerate(steps):
             y = 54 + 82 * place
             parts += [*box(x, y, 240, 54, *lines, mono=True, size=13), arrow(x + 120, y + 54, x + 120, y + 82, ACCENT)]
-    told = "; ".join(f"{mode}: {', then '.join(': '.join(lines) for lines in steps)}" for mode, *steps in columns)
+    told = "; ".join(
+        f"{mode}: {', then '.join(f'{place} ({how})' for place, how in steps)}" for mode, *steps in columns
+    )
     words = (
         f"A packet to {nat[2]}, port {nat[3]}, in three modes, each in three steps: is it for a Service, which pod, "
         f"and the address replaced. {told}. All three end at a pod: {', '.join(pods)}."

@@ -13,13 +13,25 @@ _OUTPUT = re.compile(r'(?:(?<=\n)|(?<=<code>))(?:<span class="go">[^<]*</span>\n
 # What a figure needs as a file of its own: the style sheet of a page has all colours and fonts.
 _FIGURE = re.compile(r'<svg [^>]*role="img".*?</svg>', re.DOTALL)
 _ALONE = re.compile(r' xmlns="[^"]+"|(?<=var\(--)([\w-]+),[^)]+(?=\))')
+# What most words and most boxes of a figure look like, by the class that the style sheet gives the same.
+_LOOKS = {
+    ' style="font-family:var(--md-code-font-family)"': ' class="mono"',
+    ' style="fill:var(--figure-paper);stroke:currentColor"': ' class="box"',
+}
 _BLANK = re.compile(r"<(pre|code|script|style|textarea)\b.*?</\1>|\s*\n\s*", re.DOTALL)
 
 
 def slim(html: str) -> str:
     """The HTML of a page's text that looks the same, with less in its code blocks and figures."""
-    figures = _FIGURE.sub(lambda figure: _ALONE.sub(r"\1", figure[0]), html)
+    figures = _FIGURE.sub(lambda figure: _slim_figure(figure[0]), html)
     return _FENCE.sub(lambda block: _slim_block(block[0]), figures)
+
+
+def _slim_figure(figure: str) -> str:
+    found = _ALONE.sub(r"\1", figure)
+    for style, name in _LOOKS.items():
+        found = found.replace(style, name)
+    return found
 
 
 def _slim_block(block: str) -> str:

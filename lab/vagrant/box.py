@@ -176,7 +176,7 @@ def _pack(spec: Spec, products: dict[str, Path], work: Path, log: Path) -> None:
 
 
 UUID = "b0c5a1d0-0000-4000-8000-000000000001"
-"""Of the box's file system: always the same, so that two builds are alike."""
+"""Of the box's file system: always the same. The first boot, which imports the images, still writes its own times."""
 
 
 def _whole_disk(part: Path, raw: Path, log: Path) -> None:
@@ -208,9 +208,18 @@ def _whole_disk(part: Path, raw: Path, log: Path) -> None:
 
 
 def box_steps(spec: Spec, store: Store | None = None) -> list[Step]:
-    """The steps that `lab build` does not take, each after those it needs."""
+    """The steps that `lab build` does not take, each after those it needs.
+
+    Raises:
+        LabError: Not on x86-64, since a kernel in user mode fills the box.
+    """
     store = store or default_store()
     steps = {step.name: step for step in all_steps(spec, store)}
+    if "kernel" not in steps:
+        raise LabError(
+            f"the lab's own box is made on x86_64, and for it; this is {os.uname().machine}",
+            hint="take a Debian 13 box of others: lab box --other, then LAB_BOX=NAME vagrant up",
+        )
     root = Root(spec)
     needs = ("kernel", "kubernetes", "calico", "cni", "images")
     return [root, Box(spec, store, (*(steps[name] for name in needs), root))]

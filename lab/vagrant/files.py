@@ -158,7 +158,10 @@ def _write_archive(making: Bringup, node: NodeSpec, nodes: Path, token: str, ca_
 def _control_plane(tar: tarfile.TarFile, making: Bringup, pki: Path, token: str) -> None:
     dns, controllers = making._fixed_addresses()
     patch = {"spec": {"template": {"metadata": {"annotations": kubeadm.pinned(controllers)}}}}
-    patches = {**kubeadm.static_pod_patches(), "corednsdeployment+strategic.yaml": kubeadm.coredns_patch(dns)}
+    patches = {
+        **kubeadm.static_pod_patches(),
+        "corednsdeployment+strategic.yaml": kubeadm.coredns_patch(making.spec, dns),
+    }
     patches = {name: patient(text) for name, text in patches.items()}
     config = kubeadm.init_config(making.spec, token, patience=PATIENCE)
     manifest = patient(calico.manifest(making.spec, making.products["programs"] / "kubectl"))

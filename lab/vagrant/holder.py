@@ -5,6 +5,7 @@ host's own libvirt or network, and the kernel ends all of it when this process e
 """
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -90,7 +91,10 @@ def start_daemons(folder: Path) -> None:
     virsh = ["virsh", "--quiet", "--connect", URI]
     if not (folder / f"etc/storage/{POOL}.xml").exists():
         subprocess.run([*virsh, "pool-define-as", POOL, "dir", "--target", "/var/lib/libvirt/images"], check=True)
-    subprocess.run([*virsh, "pool-start", POOL], check=True)
+    # A pool that it knew before is there already: libvirt takes one for started whose folder exists.
+    started = subprocess.run([*virsh, "pool-list", "--name"], check=True, capture_output=True, text=True).stdout
+    if POOL not in started.split():
+        subprocess.run([*virsh, "pool-start", POOL], check=True)
 
 
 def main() -> None:
@@ -99,7 +103,10 @@ def main() -> None:
     own_folders(folder)
     if not kvm():
         hide_kvm(folder)
-    start_daemons(folder)
+    try:
+        start_daemons(folder)
+    except subprocess.CalledProcessError as error:  # what it printed stands in the same log
+        raise SystemExit(f"{shlex.join(map(str, error.cmd))} exited {error.returncode}") from None
     print("ready", flush=True)
     os.dup2(2, 1)
     wait()

@@ -55,7 +55,7 @@ def prepare(say: Report, *, with_box: bool = True, with_products: bool = False) 
     spec, store = load_spec(), default_store()
     steps = box.box_steps(spec, store) if with_box else []
     if making.missing() or not all(store.has(step) for step in steps):
-        doctor.require(build=True, machines=with_box)
+        doctor.require(build=True, machines=with_box, kernels=with_box)
         making.build(say)
     for step in steps:
         if not store.has(step):

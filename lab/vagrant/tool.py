@@ -34,6 +34,8 @@ BOX_PROGRAMS = {"qemu-img": "qemu-utils", "grub-mkimage": "grub-common", "dd": "
 """Programs that the build of the box needs besides those of `lab build`."""
 
 PLUGIN = "vagrant-libvirt"
+INSTALL = "https://developer.hashicorp.com/vagrant/install"
+APT_LISTS = Path("/var/lib/apt/lists")
 GRUB_PACKAGE = "grub-pc-bin"
 
 EMULATED = 8.0
@@ -47,9 +49,15 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
         "sudo apt-get install vagrant-libvirt, or elsewhere: vagrant plugin install vagrant-libvirt",
     ),
     (
-        r"VirtualBox.*(?:not detected|could not be found|is not installed)|VBoxManage.*not be found",
-        "the provider VirtualBox is not installed on this machine",
-        "install it from its maker, or take libvirt: vagrant up --provider=libvirt",
+        r"could not detect VirtualBox|\"VBoxManage\" command or one of its dependencies could not be found|"
+        r"VirtualBox is complaining that the (?:installation is incomplete|kernel module is not loaded)",
+        "the provider VirtualBox is not installed on this machine, or not wholly",
+        "VBoxManage --version says more; install it from its maker, or take libvirt: vagrant up --provider=libvirt",
+    ),
+    (
+        r"No usable default provider could be found",
+        "vagrant finds no provider on this machine: neither its plugin for libvirt nor VirtualBox",
+        "install one, then name it: vagrant plugin install vagrant-libvirt; vagrant up --provider=libvirt",
     ),
     (
         r"not within the\s+allowed ranges",
@@ -57,7 +65,9 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
         "take a network inside 192.168.56.0/21 in lab/cluster.yaml, or name yours in /etc/vbox/networks.conf",
     ),
     (
-        r"There is no box yet|Couldn't open file|[Bb]ox '\S+' could not be found|Box file .* (?:not|does not) exist",
+        # "Box 'x' could not be found. Attempting to find and install" is no failure: each first start says it.
+        r"There is no box yet|Couldn't open file|[Bb]ox '\S+' could not be found(?!\. Attempting)|"
+        r"[Bb]ox '\S+' does not exist|Box file .* (?:not|does not) exist",
         "there is no box to make the machines of",
         "make it: lab box; or take any Debian 13 box: LAB_BOX=NAME vagrant up",
     ),
@@ -71,6 +81,11 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
         r"Timed out while waiting for the machine to boot|guest machine entered an invalid state|"
         r"Waiting for domain to get an IP address.*timed out",
         "a machine was started and did not become reachable",
+        "is this host very busy? again: lab up --carrier vagrant; if that fails too, with --fresh",
+    ),
+    (
+        r"The specified wait_for timeout \([\d.]+ seconds\) was exceeded",
+        "a machine runs and has no address: it did not boot, or has not yet",
         "is this host very busy? again: lab up --carrier vagrant; if that fails too, with --fresh",
     ),
     (
@@ -103,19 +118,49 @@ MEANINGS: tuple[tuple[str, str, str], ...] = (
 
 
 def missing(*, build: bool) -> list[str]:
-    """Debian packages that this host lacks for virtual machines.
+    """Debian packages that this host lacks for virtual machines, and that its apt has.
 
     Args:
         build: Also those that the build of the box needs.
     """
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    path = _path()
     wanted = PROGRAMS | (BOX_PROGRAMS if build else {})
     found = {package for program, package in wanted.items() if shutil.which(program, path=path) is None}
     if not has_plugin():
         found.add(PLUGIN)
     if build and not Path("/usr/lib/grub/i386-pc/boot.img").exists():
         found.add(GRUB_PACKAGE)
-    return sorted(found)
+    return sorted(found - set(unpackaged()))
+
+
+def unpackaged() -> list[str]:
+    """Vagrant and its plugin, as far as this host lacks them and its apt has no such package: as on Ubuntu 24.04."""
+    wanted = ["vagrant"] if shutil.which("vagrant", path=_path()) is None else []
+    if not has_plugin():
+        wanted.append(PLUGIN)
+    return [name for name in wanted if not _apt_has(name)]
+
+
+def from_their_maker(names: Sequence[str]) -> str:
+    """How to install Vagrant, its plugin or both without apt."""
+    program = f"install Vagrant as {INSTALL} says" if "vagrant" in names else ""
+    plugin = f"vagrant plugin install {PLUGIN}" if PLUGIN in names else ""
+    return ", then: ".join(part for part in (program, plugin) if part)
+
+
+def _apt_has(package: str) -> bool:
+    """Whether apt has a package; taken for granted where its lists were never fetched: then it knows none."""
+    if not any(APT_LISTS.glob("*_Packages*")):
+        return True
+    try:
+        done = subprocess.run(["apt-cache", "show", package], capture_output=True, text=True, check=False)
+    except OSError:
+        return True
+    return done.returncode == 0 and bool(done.stdout.strip())
+
+
+def _path() -> str:
+    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 def has_plugin() -> bool:
@@ -236,3 +281,13 @@ def _end(process: "subprocess.Popen[str]") -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def obstacle() -> str:
+    """What keeps `make test` from installing Vagrant, and what to do; empty for nothing."""
+    names = unpackaged()
+    return f"apt has no package {' and no package '.join(names)}; {from_their_maker(names)}" if names else ""
+
+
+if __name__ == "__main__":
+    print(obstacle())

@@ -10,6 +10,7 @@ plugin = "/opt/cni/bin/calico"
 there = '{"spec":{"nodeName":"node01"}}'
 control = cluster.node("controlplane")
 image = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
+state = "ContainerCreating"  # the kubelet says so after the event
 events = "kubectl get events --field-selector involvedObject.name=never"
 try:
     # --8<-- [start:gone]
@@ -17,6 +18,7 @@ try:
     make = f"run never --image {image}"
     cluster.kubectl(f"{make} \\\n  --overrides '{there}'")
     control.wait_until(f"{events} | grep FailedCreate")
+    control.wait_until(f"kubectl get pod never | grep {state}")
     cluster.kubectl("get pod never")
     find = "grep -o 'failed to find.*' | sort -u"
     why = control.run(f"{events} | {find}")

@@ -9,7 +9,7 @@ who = "curl -s http://{}:30081/clientip | cut -d: -f1"
 by_control = node01.run(who.format("192.168.56.10"))
 by_node01 = control.run(who.format("192.168.56.11"))
 by_node02 = control.run(who.format("192.168.56.12"))
-node01.run("ip -4 -o addr show tunl0 | cut -d' ' -f7")
+node01.run("ip addr show tunl0")
 # --8<-- [end:peer]
 assert cluster.pod("web-1").node is node02
 outs = (by_control, by_node01, by_node02)

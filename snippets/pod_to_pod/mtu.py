@@ -3,6 +3,7 @@
 from lab import cluster
 
 cluster.needs("pods")
+cluster.alone("lists every pod's device on a node")
 node01, pod2 = cluster.node("node01"), cluster.pod("pod2")
 # --8<-- [start:sizes]
 node01.run("cd /sys/class/net; grep . eth0/mtu tunl0/mtu cali*/mtu")

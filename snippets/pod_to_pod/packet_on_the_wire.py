@@ -3,6 +3,7 @@
 from lab import cluster
 
 cluster.needs("pods")
+cluster.alone("takes the first packets of the tunnel for its own")
 node01, pod2 = cluster.node("node01"), cluster.pod("pod2")
 up = "listening on"
 # --8<-- [start:wire]

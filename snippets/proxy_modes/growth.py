@@ -25,6 +25,7 @@ TIMES = "curl -s localhost:10249/metrics | grep rules_duration_"
 DELETE = "kubectl delete service $(seq -f s%g 0 9) --ignore-not-found"
 for mode, (count, each, other, walk) in MODES.items():
     with cluster.proxy_mode(mode):
+        node01.quiet(f"{TIMES}seconds")
         try:
             for n in (1, 10, 100):
                 make = f"awk -v n={n} {TEN} | kubectl apply -f -"

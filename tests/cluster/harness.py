@@ -20,10 +20,10 @@ class Lab:
         self.state = state or ROOT / ".lab"
         self.env = {**os.environ, "LAB_STATE": str(self.state)}
 
-    def __call__(self, *words: str, status: int = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [LAB, *words], capture_output=True, text=True, env=self.env, timeout=timeout, stdin=subprocess.DEVNULL
-        )
+    def __call__(
+        self, *words: str, status: int = 0, timeout: float = 600, typed: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run([LAB, *words], capture_output=True, text=True, env=self.env, timeout=timeout, input=typed)
         assert done.returncode == status, f"lab {' '.join(words)} exited {done.returncode}:\n{done.stdout}{done.stderr}"
         return done
 
@@ -42,8 +42,8 @@ class Lab:
         state: dict[str, Any] = json.loads((self.state / "state.json").read_text())
         return state
 
-    def processes(self) -> list[str]:
-        """Command lines of every process on this host that belongs to this lab."""
+    def processes(self) -> list[tuple[int, str]]:
+        """Number and command line of every process on this host that belongs to this lab."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -53,7 +53,7 @@ class Lab:
                 continue
             mine = f"LAB_STATE={self.state}".encode() in environment.split(b"\0")
             if mine and words != [b""]:
-                found.append(" ".join(word.decode(errors="replace") for word in words))
+                found.append((int(folder.name), " ".join(word.decode(errors="replace") for word in words)))
         return found
 
     def wait_gone(self, seconds: float = 15) -> None:

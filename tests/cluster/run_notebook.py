@@ -18,7 +18,7 @@ def main(chapter: str, file: Path) -> None:
 
     made = nbformat.reads(notebook.make(notebook.find(paths.ROOT, chapter)), as_version=nbformat.NO_CONVERT)
     config = Config({"KernelManager": {"shutdown_wait_time": jupyter.SHUTDOWN}})
-    NotebookClient(made, config=config, timeout=300, coalesce_streams=True).execute()
+    NotebookClient(made, config=config, timeout=600, coalesce_streams=True).execute()
     nbformat.write(made, file)
 
 

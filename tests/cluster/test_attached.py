@@ -1,5 +1,6 @@
 """The lab's own cluster, attached as if it were a stranger's: two ways to its nodes, a namespace, and nothing left."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -93,6 +94,34 @@ def test_snippets_run_in_its_words(attached: str, call: Call) -> None:
     assert "172.16.196.148 dev cali" in route and "calibd2348b4f67" not in route
     name = call("run", "pod_to_pod/interface_name")
     assert "printf living-book.pod2 | sha1sum" in name and "default.pod2" not in name
+
+
+def test_an_output_of_it_is_compared_with_the_book(attached: str, call: Call, tmp_path: Path) -> None:
+    """The snippet runs: one is compared, none is skipped, and the namespace's own device has the book's name again."""
+    report = tmp_path / "verify.json"
+    said = call("verify", "pod_to_pod/the_brief_line", "--json", str(report))
+    [compared] = json.loads(report.read_text())["snippets"]
+    assert (compared["snippet"], compared["result"]) == ("pod_to_pod/the_brief_line", "unchanged"), said
+    assert compared["error"] == compared["difference"] == ""
+    assert "1 snippet: 0 changed, 1 unchanged, 0 failed" in said
+
+
+def test_the_cluster_is_checked_against_the_book(attached: str, call: Call, tmp_path: Path) -> None:
+    """Nothing differs in meaning: the device has another name, as it must in another namespace."""
+    report = tmp_path / "check.json"
+    said = call("check", "pod_to_pod/the_brief_line", "--json", str(report))
+    told = json.loads(report.read_text())
+    [checked] = told["snippets"]
+    assert (checked["snippet"], checked["result"]) == ("pod_to_pod/the_brief_line", "differs as expected"), said
+    assert (checked["differences"], checked["error"], told["faults"], told["skipped"]) == ([], "", [], {})
+    assert "0 same, 1 differs as expected, 0 differ in meaning" in said
+
+
+def test_calico_looks_for_the_nodes_own_network(attached: str, lab: Lab) -> None:
+    """As the manifest that kubectl made asks for; the same manifest goes to virtual machines, with two devices each."""
+    path = "{.spec.template.spec.containers[0].env[?(@.name=='IP_AUTODETECTION_METHOD')].value}"
+    words = ("-n", "kube-system", "get", "daemonset", "calico-node", "-o", f"jsonpath={path}")
+    assert lab("kubectl", "--", *words).stdout == "cidr=192.168.56.0/24"
 
 
 def test_what_would_stop_a_program_is_skipped(attached: str, call: Call) -> None:

@@ -1,6 +1,7 @@
 """What the cluster must be able to do, asked of the real one."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -132,3 +133,23 @@ def test_reset_deletes_what_was_left(lab: Lab, on: On) -> None:
     )
     assert "left" in lab("reset").stdout
     assert "NotFound" in on("controlplane", "kubectl get configmap left 2>&1 || true")
+
+
+def test_a_shell_has_the_programs_and_the_network(lab: Lab) -> None:
+    """`lab shell` finds kubectl and calicoctl, both reach the API server, and it stands where the gateway is."""
+    lines = lab("shell", typed="kubectl get nodes -o name; calicoctl get nodes; ip -br address\n").stdout.splitlines()
+    assert lines[: len(NODES)] == [f"node/{name}" for name in sorted(NODES)]
+    rest = [line.split() for line in lines[len(NODES) :] if line.strip()]
+    assert [words[0] for words in rest[: 1 + len(NODES)]] == ["NAME", *sorted(NODES)]
+    networks = load_spec().networks
+    assert f"{networks.gateway}/{networks.node_prefix}" in [word for words in rest for word in words]
+
+
+def test_the_log_of_a_unit_is_shown(lab: Lab) -> None:
+    """`lab logs node01 kubelet` is the journal of that unit alone; a unit that is not there has no entries."""
+    lines = lab("logs", "node01", "kubelet").stdout.splitlines()
+    entries = [line for line in lines if not line.startswith("-- ")]
+    assert len(entries) > 10
+    assert all(re.match(r"\w{3} \d\d [\d:]{8} node01 (kubelet|systemd)\[\d+\]: ", line) for line in entries[:10])
+    assert any(" node01 kubelet[" in line for line in entries)
+    assert lab("logs", "node01", "no-such-unit").stdout == "-- No entries --\n"

@@ -90,15 +90,28 @@ def test_ssh_is_closed_to_the_host(second: Lab) -> None:
 
 
 def test_a_dead_kernel_is_told_and_brought_back(second: Lab) -> None:
-    """Status says which node is dead; up boots it again and waits until the cluster is ready."""
+    """Status says which node is dead; up boots it again, waits for the cluster, and its connection stays."""
     pid = second.state_file()["kernels"]["node02"][0]
     os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
     time.sleep(1)
     kernels = {node["name"]: node["kernel"] for node in second.status()["nodes"]}
     assert kernels["node01"] == "runs"
     assert "lab up" in kernels["node02"]
-    second("up")
+    assert "kubelet has reported from node02" in second("up").stderr
     assert {node["kernel"] for node in second.status()["nodes"]} == {"runs"}
+    # The client of the connection to the dead kernel gives up after 15 s; it must not take the new one with it.
+    time.sleep(max(0, killed + 20 - time.monotonic()))
+    second("ssh", "node02", "true")
+
+
+def test_a_lost_connection_is_brought_back(second: Lab) -> None:
+    """When the ssh client of a node's connection is gone, the next command opens the connection again."""
+    clients = [pid for pid, line in second.processes() if "node01.ssh " in line]
+    assert clients
+    for client in clients:
+        os.kill(client, signal.SIGKILL)
+    assert second("ssh", "node01", "hostname").stdout == "node01\n"
 
 
 def test_down_leaves_nothing(second: Lab) -> None:

@@ -17,6 +17,7 @@ from lab.site.facts import Facts
 from lab.spec import CLUSTER_YAML, load_spec
 
 DRAWN = figures.draw()
+FACTS = Facts(load_spec(), SNIPPETS)
 # Addresses, long numbers, hashed names: what a reader compares with her own screen.
 _NAMES = re.compile(r"\d+\.\d+\.\d+\.\d+(?:/\d+)?|0x\w+|\b\d{4,}\b|KUBE-[A-Z]+-\w{16}|cali[\w:-]*\w|service-[A-Z\d]{8}")
 
@@ -39,31 +40,43 @@ def test_it_can_stand_in_a_page(name: str) -> None:
     assert "\n\n" not in text
 
 
-def test_the_map_names_every_node_in_picture_and_words() -> None:
-    """Name, address and block of each node are drawn, and told to who cannot see them."""
-    spec = load_spec()
-    root = ElementTree.fromstring(figures.cluster_map(spec))
+def test_the_map_names_everything_in_picture_and_words() -> None:
+    """Each node's name, addresses and block, the router, and the two Services of every cluster."""
+    root = ElementTree.fromstring(figures.cluster_map(FACTS))
     drawn = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
     words = root.find("{http://www.w3.org/2000/svg}desc")
     assert words is not None and words.text
-    assert spec.nodes
-    for node in spec.nodes:
-        for fact in (node.name, node.address, str(figures.BLOCKS[node.name])):
-            assert any(fact in text for text in drawn)
-            assert fact in words.text
+    networks, nodes = FACTS.spec.networks, FACTS.spec.nodes
+    assert len(nodes) == 3
+    facts = [(node.name, node.address, str(FACTS.block(node.name)), FACTS.tunnel(node.name)) for node in nodes]
+    wanted = [
+        networks.gateway,
+        "kubernetes",
+        "10.96.0.1",
+        "kube-dns",
+        networks.dns,
+        *(each for one in facts for each in one),
+    ]
+    for name in wanted:
+        shown = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w/]|\.\d)")
+        assert any(shown.search(text) for text in drawn), name
+        assert shown.search(words.text), name
+
+
+def test_the_tunnel_has_the_address_that_the_node_printed() -> None:
+    """One node was asked for it in so many words; the others were seen by a pod."""
+    assert f"inet {FACTS.tunnel('node01')}/32 scope global tunl0\n" in (
+        SNIPPETS / "node_port/source_cluster.out"
+    ).read_text("utf-8")
+    assert len({FACTS.tunnel(node.name) for node in FACTS.spec.nodes}) == 3
 
 
 def test_an_unknown_node_is_an_error() -> None:
-    """A node whose block nobody knows is not drawn with a wrong one."""
+    """A node whose block nobody printed is not drawn with a wrong one."""
     spec = load_spec()
-    with pytest.raises(LabError, match=r"no block in .* is known for the node other"):
-        figures.cluster_map(replace(spec, nodes=(*spec.nodes[:-1], replace(spec.nodes[-1], name="other"))))
-
-
-def test_the_blocks_are_those_of_the_cluster() -> None:
-    """Each block that the map shows was printed by the cluster too: it stands in a transcript."""
-    printed = "".join(path.read_text(encoding="utf-8") for path in (figures.ROOT / "snippets").rglob("*.out"))
-    assert [block for block in map(str, figures.BLOCKS.values()) if block not in printed] == []
+    other = replace(spec, nodes=(*spec.nodes[:-1], replace(spec.nodes[-1], name="other")))
+    with pytest.raises(LabError, match=r"block_affinities.out has 0 places that fit '\^other"):
+        figures.cluster_map(Facts(other, SNIPPETS))
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +92,50 @@ def test_every_address_is_one_of_the_cluster(printed: str, name: str) -> None:
     shown = set(_NAMES.findall("".join(ElementTree.fromstring(DRAWN[name]).itertext())))
     assert shown or name in {"hooks.svg", "cascade.svg"}
     assert {each for each in shown if each not in printed} - {
-        str(block[0]) for block in figures.BLOCKS.values()
+        str(FACTS.block(node.name)[0]) for node in FACTS.spec.nodes
     } == set()
+
+
+def _stray(words: str) -> list[str]:
+    """Marks that stand together where parts were joined, with what is around them; also a sentence without an end."""
+    found = [match[0] for match in re.finditer(r".{0,20}(?:[:;?!,.][,;:.]|[:;,?] *$|\s[,;:.]|  ).{0,9}", words)]
+    return found + ([] if words.endswith(".") else [words[-20:]])
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_the_words_have_no_stray_marks(name: str) -> None:
+    """What a figure tells who cannot see it is read aloud, so it is made of sentences."""
+    words = ElementTree.fromstring(DRAWN[name]).findtext("{http://www.w3.org/2000/svg}desc")
+    assert words
+    assert _stray(words) == []
+
+
+STRAY = {
+    "a colon and a comma": "BIRD writes routes to other nodes:, 172.16.140.64/26.",
+    "a question and a comma": "whose turn is it?, then its own table.",
+    "two blanks": "3, ADD: calico  makes a cable.",
+    "a blank before": "5, starts ; and so on.",
+    "no end": "It writes 172.16.196.128/26",
+}
+
+
+@pytest.mark.parametrize("words", STRAY.values(), ids=STRAY.keys())
+def test_a_stray_mark_is_seen(words: str) -> None:
+    """Each kind once."""
+    assert len(_stray(words)) == 1
+
+
+def test_the_words_say_who_writes_what_and_what_fails() -> None:
+    """Lines of a box are no sentence: the words join them by what they mean."""
+    assert (
+        "BIRD writes the routes to other nodes, such as 172.16.140.64/26, and the blackhole 172.16.196.128/26. "
+        "The fourth, the CNI plugin, is started by kubelet and containerd, once for a pod: it makes"
+    ) in DRAWN["writers.svg"]
+    assert "at the route, it is lost, or BGP is down; at tunl0, an MTU too big, over 1480;" in DRAWN["failures.svg"]
+    assert (
+        "IPVS: kube-ipvs0 (the node has the address), then 10.96.0.80:80 (rr: whose turn is it?), then its own"
+        in (DRAWN["three-modes.svg"])
+    )
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
@@ -147,7 +202,6 @@ def test_no_name_in_a_figure_is_typed(tmp_path: Path, name: str) -> None:
     assert drawn != DRAWN[name]
 
 
-FACTS = Facts(load_spec(), SNIPPETS)
 MISSING = {
     "node": (lambda: FACTS.node("node09"), "there is no node 'node09'"),
     "pod": (lambda: FACTS.pod("web", "pod2"), "the scenario web has no Pod 'pod2'"),

@@ -89,15 +89,25 @@ def test_the_opened_receipt_shows_all_but_what_replay_needs(base: Path) -> None:
     parts = receipt.pop("parts")
     assert f"<dt>parts</dt><dd><code>{len(parts)}, each with its digest in the receipt's file</code></dd>" in html
     for step in receipt["steps"]:
-        step["raw"] = step["raw"][:16]
+        step["raw"] = step["raw"][:12]
     assert RAW in json.dumps(receipt.pop("answers")) and RAW in json.dumps(receipt["steps"])
     assert RAW not in html
     values = [value for value in _scalars(receipt) if value != RAW]
     assert len(values) > 12
     assert [value for value in values if value not in html] == []
     assert "node01/pod2$ ip link | grep '&lt;UP&gt;'" in html
-    assert "</code>: status 1, 1.00 s, digest <code>" in html
+    assert "</code>: status 1, 1.00 s, digest " in html
     assert "<dt>scenario</dt><dd><code>none</code></dd>" in html
+
+
+def test_a_step_that_took_several_tries_says_so(base: Path) -> None:
+    """Nothing is tried again in silence."""
+    receipt = _receipt()
+    receipt["steps"][0]["tries"] = 3
+    (base / "snippets/pods/route.json").write_text(json.dumps(receipt), encoding="utf-8")
+    html = _html(base, FENCE)
+    assert "ip route</code>: status 0 after 3 tries, 1.00 s, digest" in html
+    assert html.count(" tries") == 1
 
 
 def test_it_is_a_native_fold_out_that_the_search_skips(base: Path) -> None:

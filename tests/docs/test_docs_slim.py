@@ -1,8 +1,13 @@
 """Code blocks lose what no style needs, and nothing else."""
 
+from pathlib import Path
+
 from bs4 import BeautifulSoup
 
 from lab.site.slim import slim, tighten
+from lab.site.svg import box, figure
+
+ROOT = Path(__file__).parents[2]
 
 CODE = (
     '<div class="language-python highlight"><pre><span></span><code><span id="__span-0-1"><span class="n">a</span>'
@@ -61,8 +66,19 @@ def test_what_is_no_code_stays() -> None:
 
 def test_a_figure_takes_its_colours_from_the_page() -> None:
     """Without the colours for a file of its own, which are the longer part of every stroke; an icon is no figure."""
-    stroke = '<rect x="1" style="fill:var(--figure-paper{});stroke:currentColor"/></svg>'
+    stroke = '<rect x="1" style="fill:var(--figure-accent{});fill-opacity:0.1"/></svg>'
     made = slim('<svg role="img" viewBox="0 0 9 9" xmlns="http://x">' + stroke.format(", #fff"))
     assert made == '<svg role="img" viewBox="0 0 9 9">' + stroke.format("")
     icon = '<svg xmlns="http://x"><path d="M0"/></svg>'
     assert slim(icon) == icon
+
+
+def test_the_style_sheet_has_the_looks_of_figures() -> None:
+    """Words in the font of code, and boxes: a class each, which stands for the same as the style of the file."""
+    drawn = box(0, 0, 9, 9, "a", mono=True)
+    made = slim(figure("f", 9, 9, "F", "A figure.", drawn))
+    assert '<rect x="0" y="0" width="9" height="9" rx="7" stroke-opacity="0.55" class="box"/>' in made
+    assert 'class="mono">a</text>' in made
+    sheet = (ROOT / "docs" / "assets" / "css" / "book.css").read_text(encoding="utf-8")
+    assert ".figure .mono { font-family: var(--md-code-font-family); }" in sheet
+    assert ".figure .box { fill: var(--figure-paper); stroke: currentColor; }" in sheet

@@ -127,6 +127,7 @@ def _resource(kind: str, plural: str, namespaced: bool) -> Object:
 class _Handler(BaseHTTPRequestHandler):
     stand_in: StandIn
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # An answer leaves in one piece: the second of two would wait for the first's receipt, 40 ms.
 
     def _serve(self) -> None:
         url = urlparse(self.path)
@@ -163,6 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(size + payload)
         if close:
             self.wfile.write(bytes([0x88, 0]))
+        self.wfile.flush()
         self.rfile.read(1)  # until the client has closed, too
         self.close_connection = True
 

@@ -27,6 +27,13 @@ def fake() -> FakeCarrier:
     return FakeCarrier()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever has the lab runs snippets, each in a process of its own: that is slow."""
+    for item in items:
+        if "lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def api() -> FakeApi:
     """An API server of dicts."""
@@ -47,7 +54,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project: its folder, with what receipts take digests of."""
     for name in ("snippets/scenarios", "lab/provision", "lab/image/calico", "lab/image/kernel"):
         (tmp_path / name).mkdir(parents=True)
-    for name in ("lab/noise.py", "lab/cluster.yaml", "lab/provision/node.sh", "lab/image/calico/go.sum"):
+    for name in (
+        "lab/calico.py",
+        "lab/kubeadm.py",
+        "lab/noise.py",
+        "lab/cluster.yaml",
+        "lab/provision/node.sh",
+        "lab/image/calico/go.sum",
+        "lab/image/images.py",
+        "lab/image/packages.txt",
+    ):
         (tmp_path / name).write_text(f"{name}\n")
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "PACKAGE", tmp_path / "lab")

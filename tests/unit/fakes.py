@@ -33,8 +33,9 @@ def alone(project: Path, call: str) -> list[str]:
         "from lab import course, paths, runner, scenario\n"
         "course.proof_for = lambda carrier: fakes.FakeProof(project)\n"
         "paths.ROOT, paths.PACKAGE, paths.SNIPPETS = project, project / 'lab', project / 'snippets'\n"
-        "scenario.apply = lambda name, carrier: print('applied', flush=True)\n"
-        "scenario.remove = lambda name, carrier: print('removed', flush=True)\n"
+        # Each in one piece: two threads speak.
+        "scenario.apply = lambda name, carrier: print('applied\\n', end='', flush=True)\n"
+        "scenario.remove = lambda name, carrier: print('removed\\n', end='', flush=True)\n"
         f"try: runner.{call}\nexcept KeyboardInterrupt: print('interrupted')\n"
     )
     return [sys.executable, "-c", program]
@@ -131,8 +132,8 @@ class FakeProof:
         """The names of all files; those of objects only when asked for."""
         self.looks.append(whole)
         names = sorted(path.name for path in self._folder.glob("*"))
-        nodes = {"node01": {"routes": [name for name in names if not name.startswith("object")]}}
-        made = {name: Known("", "") for name in names if name.startswith("object")}
+        nodes = {"node01": {"routes": [name for name in names if not name.startswith(("object", "Pod "))]}}
+        made = {name.replace(":", "/"): Known("", "") for name in names if name.startswith(("object", "Pod "))}
         return State(nodes, made if whole else None)
 
     def left(self, before: State) -> list[Left]:

@@ -293,6 +293,7 @@ def test_the_books_words_and_back(book: str, here: str) -> None:
     assert SAME.forth(book, ["pod2"]) == SAME.back(book, ["pod2"]) == book
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "computed"),
     [
@@ -529,6 +530,7 @@ def test_nothing_is_made_before_it_is_shown(cluster: Cluster, tmp_path: Path) ->
     assert not [line for line in cluster.requests if line.startswith("POST") and "reviews" not in line]
 
 
+@pytest.mark.slow
 def test_up_status_and_down_leave_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """Twice `up` is once; afterwards the next `lab up` starts the book's own nodes again."""
     for _ in range(2):
@@ -587,6 +589,7 @@ def test_what_is_not_done_to_a_strangers_cluster(cluster: Cluster, tmp_path: Pat
         assert result.exit_code == 1 and told in result.output and "hint: " in result.output, words
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_gone_is_forgotten(cluster: Cluster, tmp_path: Path) -> None:
     """With what may be left there."""
     assert attach(tmp_path, "--yes").exit_code == 0

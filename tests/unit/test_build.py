@@ -1,18 +1,22 @@
 """Host programs: what they say, how they fail, and that none outlives the command that started it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lab import build, shell
 from lab.errors import LabError
 from lab.store import Step, Store
+
+pytestmark = pytest.mark.slow
 
 SLEEPER = "sleep 300 & echo $! > child; echo started; wait"
 """A program that has started another one, as a compiler's driver does."""
@@ -176,3 +180,32 @@ def test_steps_that_compile_the_same_wait_for_each_other(tmp_path: Path) -> None
     with build.Progress(steps, lambda text: None) as progress:
         build._run(steps, Store(tmp_path / "products"), progress)
     assert seen == ["first begins", "first ends", "second begins", "second ends"]
+
+
+def test_off_a_terminal_progress_is_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elapsed and expected seconds of each running step, now and then; nothing that a log file could not show."""
+    lines: list[str] = []
+    written: list[str] = []
+    told = threading.Event()
+
+    def say(text: str) -> None:
+        lines.append(text)
+        if text.startswith("still building"):
+            told.set()
+
+    monkeypatch.setattr(build, "QUIET_INTERVAL", 0.05)
+    monkeypatch.setattr(build.sys, "stderr", SimpleNamespace(isatty=lambda: False, write=written.append))
+    steps: list[Step] = [Sleeping(), Failing()]
+    with build.Progress(steps, say) as progress:
+        for step in steps:
+            progress.begin(step)
+        told.clear()
+        progress.running["sleeping"] -= 42
+        assert told.wait(10)
+        for step in steps:
+            progress.end(step)
+    assert lines[0] == "sleeping: building, about 5 min the first time"
+    running = [line for line in lines if "sleeping 42 of about 300 s" in line]
+    assert re.fullmatch(r"still building: failing \d of about 300 s; sleeping 42 of about 300 s", running[0])
+    assert lines[-2:] == ["sleeping: built in 42 s", "failing: built in 0 s"]
+    assert written == []

@@ -2,14 +2,21 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from lab import carriers, doctor
+from lab import carriers, doctor, snippets
 from lab.carriers import uml
 from lab.cli import main
+from lab.image import disk
+from lab.spec import load_spec
 
 
 @pytest.fixture(autouse=True)
@@ -96,19 +103,70 @@ def test_doctor_fails_when_something_is_missing(monkeypatch: pytest.MonkeyPatch)
     assert "mmdebstrap" in result.output
 
 
-def test_too_little_shared_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Small:
-        f_bavail, f_frsize = 10, 4096
+def shared(monkeypatch: pytest.MonkeyPatch, *, size: int, free: int) -> None:
+    """Make /dev/shm of so many MiB."""
+    status = SimpleNamespace(f_bavail=free, f_blocks=size, f_frsize=2**20)
+    monkeypatch.setattr(doctor.os, "statvfs", lambda path: status)
 
-    monkeypatch.setattr(doctor.os, "statvfs", lambda path: Small())
-    finding = doctor._shared_memory()
-    assert finding is not None and "remount,size=" in finding.repair
+
+def told(monkeypatch: pytest.MonkeyPatch, free: int, **more: Any) -> list[doctor.Finding]:
+    """What is said of a /dev/shm of 2000 MiB with so many of them left."""
+    shared(monkeypatch, size=2000, free=free)
+    return [finding for finding in doctor.examine(**more) if "/dev/shm" in finding.what]
+
+
+def test_shared_memory_is_what_the_nodes_are_described_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that touches a page for which there is no room any more is ended: all of it must be there before."""
+    nodes = load_spec().nodes
+    wanted = sum(node.memory for node in nodes)
+    assert not told(monkeypatch, wanted, build=False)
+    assert not told(monkeypatch, wanted - nodes[-1].memory, build=False, workers=len(nodes) - 2)
+    assert told(monkeypatch, wanted, build=False, workers=len(nodes))
+    (finding,) = told(monkeypatch, wanted - 1, build=False)
+    assert finding.what == f"/dev/shm has {wanted - 1} MiB left, {wanted} MiB are wanted for the nodes' memory"
+
+
+def test_shared_memory_is_enlarged_by_what_is_used_besides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command that is printed must be enough: what others have put there stays."""
+    shared(monkeypatch, size=2000, free=500)
+    monkeypatch.setattr(doctor.os, "getuid", lambda: 1000)
+    finding = doctor._shared_memory(3328)
+    assert finding is not None and finding.repair == "sudo mount -o remount,size=5G /dev/shm"
+    monkeypatch.setattr(doctor.os, "getuid", lambda: 0)
+    finding = doctor._shared_memory(3328)
+    assert finding is not None and finding.repair == "mount -o remount,size=5G /dev/shm"
+
+
+def test_nodes_that_run_have_their_shared_memory_already(nothing_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lab that is up, or has one dead node, is not refused for what it has itself taken."""
+    me, nodes = os.getpid(), load_spec().nodes
+    state(nothing_runs, kernels={node.name: (me, uml.start_time(me)) for node in nodes[:-1]})
+    assert doctor.memory(load_spec()) == nodes[-1].memory
+    assert not told(monkeypatch, nodes[-1].memory, build=False)
+
+
+def test_a_build_wants_the_memory_of_the_kernel_that_it_boots() -> None:
+    """The number stands in the build's own step, which is part of the product's key."""
+    assert f'"mem={doctor.BUILD_MEMORY}M"' in Path(disk.__file__).read_text()
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize(("free", "warns"), [(99, True), (100, False)])
+def test_a_full_disk_is_told_by_status(
+    nothing_runs: Path, monkeypatch: pytest.MonkeyPatch, up: bool, free: int, warns: bool
+) -> None:
+    """Nodes that cannot write stop in many ways, and none of them says why."""
+    if up:
+        state(nothing_runs, phase="starting")
+    monkeypatch.setattr(uml.shutil, "disk_usage", lambda path: SimpleNamespace(free=free * 10**6))
+    words = f"only 99 MB are free at {nothing_runs if up else nothing_runs.parent}, where the nodes' disks grow"
+    assert (f"{words}: free some, then: lab up\n" in run("status").output) is warns
+    assert json.loads(run("status", "--json").output)["warning"].startswith(words) is warns
 
 
 def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     from lab.bringup import Bringup
     from lab.errors import LabError
-    from lab.spec import load_spec
 
     real = Path.read_text
 
@@ -127,7 +185,6 @@ def test_too_little_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from lab import bringup
     from lab.errors import LabError
-    from lab.spec import load_spec
 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(bringup.shutil, "disk_usage", lambda path: usage(10**9, 9 * 10**8, 10**8))
@@ -198,3 +255,51 @@ def test_a_carrier_without_nodes_cannot_be_started() -> None:
     result = run("up", "--carrier", "replay")
     assert result.exit_code == 1
     assert "the carrier 'replay' has no nodes" in result.output and "carriers that have: uml" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        ("lab ssh node", ["node01", "node02"]),
+        ("lab logs cont", ["controlplane"]),
+        ("lab run pod_to_pod/the_br", ["pod_to_pod/the_brief_line"]),
+        ("lab verify pod_to_p", ["pod_to_pod", *map(str, snippets.select(["pod_to_pod"]))]),
+        ("lab notebook pod_to_p", ["pod_to_pod"]),
+        ("lab proxy-mode nf", ["nftables"]),
+        ("lab sta", ["stale", "status"]),
+    ],
+)
+def test_the_shell_completes(words: str, known: list[str]) -> None:
+    """Commands, nodes, snippets, chapters and modes, without a lab."""
+    asked = {"_LAB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = CliRunner().invoke(main, env=asked, prog_name="lab")
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [f"plain,{name}" for name in known]
+
+
+def test_the_shell_is_told_how_to_complete() -> None:
+    """By the line that `lab --help` shows."""
+    done = CliRunner().invoke(main, env={"_LAB_COMPLETE": "bash_source"}, prog_name="lab")
+    assert done.exit_code == 0 and "COMP_WORDS" in done.output
+    assert 'eval "$(_LAB_COMPLETE=bash_source lab)"' in run("--help").output
+
+
+@pytest.mark.slow
+def test_the_first_sign_of_life_comes_within_a_second(nothing_runs: Path, tmp_path: Path) -> None:
+    """The best of three starts, on a machine that may do other things; without programs it goes no further."""
+    environment = {**os.environ, "LAB_CACHE": str(tmp_path / "cache"), "PATH": "", "PYTHONDONTWRITEBYTECODE": ""}
+    times = []
+    for _ in range(3):
+        begin = time.monotonic()
+        with subprocess.Popen(
+            [Path(sys.executable).parent / "lab", "up", "--carrier", "uml"],
+            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stderr is not None
+            first = process.stderr.readline()
+            times.append(time.monotonic() - begin)
+            rest = process.stderr.read()
+        assert first == "looking at this host ...\n"
+        assert process.returncode == 1 and "this host lacks something" in rest
+    assert min(times) < 1.0
+    assert not (nothing_runs / "state.json").exists()

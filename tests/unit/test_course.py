@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +55,19 @@ def test_a_snippet_that_leaves_a_route_is_named(
     assert "demo/b left the cluster changed\n  node01 routes: + 10.9.9.0\n  hint: let it undo what it does;" in shown
     assert "lab reset" in shown
     assert "b.out" not in captures(project)
+
+
+def test_nothing_is_kept_where_a_stranger_is(three: Lab, project: Path) -> None:
+    """A pod that the reader made would be in the outputs; comparing goes on, since a reader may have pods."""
+    runner.update([])
+    kept = captures(project)
+    (project / "cluster").mkdir()
+    (project / "cluster/Pod default:mine").touch()
+    with pytest.raises(LabError, match="holds what no scenario made") as caught:
+        runner.update([], everything=True)
+    assert caught.value.detail == "Pod default/mine"
+    assert captures(project) == kept
+    assert sorted(runner.verify([]).unchanged) == ["demo/a", "demo/b", "demo/routes", "demo/z"]
 
 
 def test_nothing_is_kept_of_a_changed_cluster(three: Lab, project: Path, write: Write) -> None:
@@ -175,6 +190,54 @@ def pair(lab: Lab, project: Path, write: Write) -> Lab:
     return lab
 
 
+def counted(text: str) -> list[str]:
+    """The lines that say how a snippet ended, up to its name."""
+    return [match[0] for match in re.finditer(r"^\[.*?\] demo/\w+ +", text, re.MULTILINE)]
+
+
+def test_each_line_says_how_many_are_done(lab: Lab, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """Aligned, whoever reads it."""
+    for number in range(9):
+        write(f"snippets/demo/a{number}.py", ROUTE)
+    runner.update([])
+    assert [line[:21] for line in counted(capsys.readouterr().out)] == [
+        *(f"[{number + 1:2}/10] demo/a{number}      " for number in range(9)),
+        "[10/10] demo/routes  ",
+    ]
+
+
+def test_what_could_not_run_counts(
+    three: Lab, write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A scenario that failed has its message; the snippets that need it are done with."""
+
+    def refuse(name: str, carrier: object) -> None:
+        if name == "pods":
+            raise LabError("scenario pods is not ready after 90 s")
+
+    write("snippets/scenarios/zoo.yaml", "kind: Pod\n")
+    write("snippets/demo/zz.py", PODS.replace("pods", "zoo"))
+    monkeypatch.setattr(scenario, "apply", refuse)
+    assert runner.update([]).failed == ["demo/z"]
+    lines = counted(capsys.readouterr().out)
+    assert [line.split("]")[0] for line in lines] == ["[1/5", "[2/5", "[3/5", "[5/5"]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_whoever_waits_is_told_what_takes_long(
+    lab: Lab, write: Write, terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only at a terminal, and only of a snippet that asked for more time."""
+    write("snippets/demo/slow.py", ROUTE.replace("\nout", "\ncluster.limit(300)\nout", 1))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    runner.update([])
+    lines = capsys.readouterr().out.splitlines()
+    begins = [number for number, line in enumerate(lines) if line == "      demo/slow    begins; it may run 300 s"]
+    assert len(begins) == sum("begins" in line for line in lines) == terminal
+    if terminal:
+        assert lines[begins[0] + 1].startswith("[2/2] demo/slow    ")
+
+
 def test_independent_scenarios_run_side_by_side(pair: Lab) -> None:
     """Each snippet waits for the other, so both can only end well together."""
     report = runner.verify([], jobs=2)
@@ -200,12 +263,41 @@ def test_what_differs_beside_others_runs_again_by_itself(
     """That is told, and on the report; only the second run counts."""
     write("snippets/demo/one.py", PODS.replace("pods", "one"))
     write("snippets/demo/two.py", PODS.replace("pods", "two") + ONCE)
-    report = runner.verify([], jobs=2)
+    files = (project / "report.json", project / "report.xml")
+    report = runner.verify([], jobs=2, json_file=files[0], junit_file=files[1])
     assert report.again == ["demo/two"]
     assert sorted(report.unchanged) == ["demo/one", "demo/two"] and report.failed == []
-    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("demo/two")]
-    assert shown[0].endswith("differs beside others; it runs again by itself")
+    one, two = json.loads(files[0].read_text())["snippets"]
+    assert (one["again"], two["result"]) == ("", "unchanged")
+    assert two["again"].startswith("demo/two asserts what does not hold any more: `assert found`\n")
+    told = files[1].read_text()
+    assert told.count("<system-out>it ran again by itself, because beside others it said:") == 1
+    shown = [line for line in capsys.readouterr().out.splitlines() if "demo/two" in line]
+    assert shown[0].startswith("      demo/two  ") and shown[0].endswith("beside others; it runs again by itself")
+    assert shown[1].startswith("[2/2] demo/two  ")
     assert shown[1].endswith("unchanged; only beside others it differs: cluster.alone would tell")
+
+
+def test_what_fails_the_second_time_says_both(
+    pair: Lab, project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scenario that cannot be had again: its snippet is not forgotten, and the report says why it ran twice."""
+    write("snippets/demo/one.py", PODS.replace("pods", "one"))
+    write("snippets/demo/two.py", PODS.replace("pods", "two") + ONCE)
+    seen: list[str] = []
+
+    def refuse(name: str, carrier: object) -> None:
+        if name in seen:
+            raise LabError("scenario two is not ready after 90 s")
+        seen.append(name)
+
+    monkeypatch.setattr(scenario, "apply", refuse)
+    file = project / "report.json"
+    report = runner.verify([], jobs=2, json_file=file)
+    assert (report.unchanged, report.failed, report.again) == (["demo/one"], ["demo/two"], ["demo/two"])
+    two = json.loads(file.read_text())["snippets"][1]
+    assert (two["result"], two["error"]) == ("failed", "scenario two is not ready after 90 s")
+    assert "this does not hold" in two["again"]
 
 
 ONCE = """
@@ -280,10 +372,8 @@ def test_ctrl_c_ends_all_that_runs_side_by_side(pair: Lab, project: Path, write:
     assert printed.split() == ["applied", "applied", "removed", "removed", "interrupted"]
 
 
-def test_an_interrupted_update_goes_on_where_it_ended(
-    three: Lab, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What was captured is captured; only the rest runs the second time."""
+def _interrupted_update(monkeypatch: pytest.MonkeyPatch, *, everything: bool) -> None:
+    """An update that is interrupted when it comes to `demo/routes`."""
     execute = runner.execute
 
     def interrupt(snippet: snippets.Snippet, **more: object) -> runner.Run:
@@ -291,16 +381,73 @@ def test_an_interrupted_update_goes_on_where_it_ended(
             raise KeyboardInterrupt
         return execute(snippet, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runner, "execute", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        runner.update([])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runner, "execute", interrupt)
+        runner.update([], everything=everything)
+
+
+def test_an_interrupted_update_goes_on_where_it_ended(
+    three: Lab, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was captured is captured; only the rest runs the second time."""
+    _interrupted_update(monkeypatch, everything=False)
     kept = captures(project)
     assert set(kept) == {"a.out", "a.json", "b.out", "b.json"}
-    monkeypatch.setattr(runner, "execute", execute)
     assert runner.update([]).changed == ["demo/routes", "demo/z"]
     assert "2 of 4 captures are fresh" in capsys.readouterr().out
     assert {name: captures(project)[name] for name in kept} == kept
     assert not list((project / "snippets/demo").glob(".*"))
+
+
+@pytest.fixture
+def interrupted(three: Lab, project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The note of `lab update --all` that was interrupted after a and b, of old captures."""
+    runner.update([])
+    for path in (project / "snippets/demo").glob("*.json"):
+        path.write_text(re.sub(r'"date": "\d+', '"date": "2020', path.read_text()))
+    _interrupted_update(monkeypatch, everything=True)
+    return project / ".lab/update-all.json"
+
+
+def test_all_anew_goes_on_where_it_was_interrupted(interrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was captured since it began is passed over, and that is told; the next run begins anew."""
+    begun = json.loads(interrupted.read_text())["begun"]
+    capsys.readouterr()
+    assert runner.update([], everything=True).unchanged == ["demo/routes", "demo/z"]
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        f"2 of 4 are passed over: captured since {begun}, when a run began that did not end",
+        "  all of them anew: rm .lab/update-all.json; lab update --all",
+    ]
+    assert not interrupted.exists()
+    assert len(runner.update([], everything=True).unchanged) == 4
+    assert "passed over" not in capsys.readouterr().out
+
+
+def test_what_went_stale_since_is_not_passed_over(interrupted: Path, write: Write) -> None:
+    """It was captured since, of another text."""
+    write("snippets/demo/a.py", ROUTE + "\n")
+    assert runner.update([], everything=True).unchanged == ["demo/a", "demo/routes", "demo/z"]
+    assert not interrupted.exists()
+
+
+def test_what_failed_is_still_to_do(three: Lab, interrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All ran, but one has no new capture: only that one is left, and when it is captured by name, nothing is."""
+    three.on("node01", "ip route", stdout="nothing\n")
+    assert runner.update([], everything=True).failed == ["demo/routes", "demo/z"]
+    three.on("node01", "ip route", stdout="default via 192.168.56.1 dev eth0\n")
+    assert runner.update(["routes"]).unchanged == ["demo/routes"]
+    assert interrupted.exists()
+    assert runner.update(["z"]).unchanged == ["demo/z"]
+    assert not interrupted.exists()
+
+
+def test_a_run_that_captured_nothing_is_forgotten(interrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As is a note that no run wrote."""
+    for text in ('{"begun": "2999-01-01T00:00:00Z"}', '{"begun": "yesterday"}', "{", "[]"):
+        interrupted.write_text(text)
+        assert len(runner.update([], everything=True).unchanged) == 4
+        assert not interrupted.exists()
+    assert "passed over" not in capsys.readouterr().out
 
 
 def test_update_runs_only_what_is_stale_or_missing(

@@ -36,6 +36,16 @@ CHANGES = {
     "snippet": ("snippets/demo/look.py", "x", "the snippet itself"),
     "scenario": ("snippets/scenarios/pods.yaml", "x", "its scenario"),
     "noise": ("lab/noise.py", "x", "lab/noise.py (the noise rules)"),
+    "kubeadm": ("lab/kubeadm.py", "x", "lab/kubeadm.py (what kubeadm is told)"),
+    "manifest": ("lab/calico.py", "x", "lab/calico.py (how Calico's manifest is made)"),
+    "bird": (
+        "lab/image/calico/confd/a.template",
+        "x",
+        "lab/image/calico/confd/a.template (how BIRD is configured) is new",
+    ),
+    "guest": ("lab/image/guest/etc/a.conf", "x", "lab/image/guest/etc/a.conf (what a node's disk holds) is new"),
+    "images": ("lab/image/images.py", "x", "lab/image/images.py (what the pods' images hold)"),
+    "packages": ("lab/image/packages.txt", "x", "lab/image/packages.txt (the nodes' Debian packages)"),
     "provision": ("lab/provision/node.sh", "x", "lab/provision/node.sh (how nodes are set up)"),
     "new": ("lab/provision/a/new.sh", "x", "lab/provision/a/new.sh (how nodes are set up) is new"),
     "sum": ("lab/image/calico/go.sum", "x", "lab/image/calico/go.sum (the pinned components)"),
@@ -96,7 +106,15 @@ def test_the_real_pins_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     freshness._shared.cache_clear()
     found = freshness.parts(snippets.discover()[0])
-    assert {"pin kubernetes", "lab/provision/node.sh", "lab/image/kubernetes/go.sum", "lab/noise.py"} <= found.keys()
+    assert {
+        "pin kubernetes",
+        "lab/provision/node.sh",
+        "lab/image/kubernetes/go.sum",
+        "lab/noise.py",
+        "lab/kubeadm.py",
+        "lab/image/calico/confd/templates/bird.cfg.template",
+        "lab/image/guest/etc/fstab",
+    } <= found.keys()
     assert any(name.startswith("lab/image/kernel/") for name in found)
     assert all((paths.ROOT / name.split()[0]).exists() for name in found if name.startswith("lab/"))
 

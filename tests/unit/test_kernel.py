@@ -8,6 +8,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.slow
+
 PREPARE = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})

@@ -300,6 +300,7 @@ def test_every_mutation_is_seen_by_the_book_or_excused(mutation: Mutation) -> No
         assert not any("@" in text for text in (*plan.mutation.harm, plan.mutation.subject))
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_sound() -> None:
     """Enough of them, each with its own name, its words and its repair."""
     names = [mutation.name for mutation in MUTATIONS]
@@ -394,6 +395,7 @@ def test_the_scenario_of_the_witnesses_stands_meanwhile(
     assert events == ["apply after 0", "remove after 4"]
 
 
+@pytest.mark.slow
 def test_the_command_lists_every_mutation() -> None:
     """With what it breaks and who sees it; no lab is needed."""
     said = CliRunner().invoke(main, ["mutate", "--list"])
@@ -412,6 +414,7 @@ def test_the_command_fails_on_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(main, ["mutate", "--sample", "2"]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_repairs_first(project: Path, tmp_path: Path) -> None:
     """A real interrupt of a real process, while the cluster is broken, and a second one during the repair."""
     (project / ".lab").mkdir()

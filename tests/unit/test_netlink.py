@@ -47,6 +47,7 @@ def network() -> Iterator[Netlink]:
     netlink.close()
 
 
+@pytest.mark.slow
 @needs_namespaces
 def test_routes_have_names(network: Netlink) -> None:
     """Protocol, type and scope are iproute2's words."""
@@ -165,6 +166,7 @@ def test_a_helper_that_ends_is_an_error_and_started_again() -> None:
     netlink.close()
 
 
+@pytest.mark.slow
 def test_a_question_that_a_dying_helper_still_took_is_answered() -> None:
     """Its output ends before its input does: the question can be written, and nobody answers it."""
     netlink = Netlink("node01", ["sh", "-c", "exec >&-; exec cat >/dev/null"], timeout=5)

@@ -93,16 +93,18 @@ def test_the_form_of_a_receipt(snippet: Snippet, kept: receipt.Receipt) -> None:
 
 
 def test_what_is_unusual_about_a_step_is_kept(snippet: Snippet) -> None:
-    """Quiet, in another namespace, or in the background with what was shown at its start."""
+    """Quiet, in another namespace, in the background with what was shown at its start, or tried more than once."""
     steps = [
         Step("node01", "true", 0, "", "", 0.1, shown=False),
         Step("node01", "true", 0, "", "", 0.1, pod="dns", namespace="kube-system"),
         Step("node01", "tcpdump", 0, "", "listening\n", 0.1, background=True, early="listening\n"),
+        Step("node01", "ip link show cali0", 0, "", "", 0.1, shown=False, tries=3),
     ]
-    quiet, elsewhere, behind = make(snippet, steps).steps
+    quiet, elsewhere, behind, awaited = make(snippet, steps).steps
     assert quiet["shown"] is False
     assert receipt.place(elsewhere) == steps[1].place == "node01/kube-system/dns"
     assert (behind["background"], behind["early"]) == (True, "listening\n")
+    assert awaited["tries"] == 3 and "tries" not in quiet
 
 
 def test_the_same_answer_again_is_not_repeated(snippet: Snippet) -> None:
@@ -258,6 +260,25 @@ def damage_step(snippet: Snippet) -> None:
     snippet.receipt.write_text(json.dumps(entry))
 
 
+def damage_step_unknown(snippet: Snippet) -> None:
+    """A step with a field that nobody knows."""
+    entry = json.loads(snippet.receipt.read_text())
+    entry["steps"][1]["retries"] = 2
+    snippet.receipt.write_text(json.dumps(entry))
+
+
+def damage_step_type(snippet: Snippet) -> None:
+    """An exit status in words."""
+    entry = json.loads(snippet.receipt.read_text())
+    entry["steps"][1]["status"] = "0"
+    snippet.receipt.write_text(json.dumps(entry))
+
+
+def damage_date(snippet: Snippet) -> None:
+    """A date of another form: its age could not be told."""
+    snippet.receipt.write_text(json.dumps(json.loads(snippet.receipt.read_text()) | {"date": "2026-11-23"}))
+
+
 def damage_answer(snippet: Snippet) -> None:
     """An answer that is none."""
     snippet.receipt.write_text(json.dumps(json.loads(snippet.receipt.read_text()) | {"answers": ["links"]}))
@@ -292,11 +313,14 @@ def damage_name(snippet: Snippet) -> None:
         (damage_schema, "has the older schema 1, this version of `lab` reads 2"),
         (damage_newer, "has schema 9, this version of `lab` reads 2"),
         (damage_raw, "the raw output in pod_route.json is not what was captured"),
-        (damage_step, "pod_route.json is not a receipt"),
-        (damage_answer, "pod_route.json is not a receipt"),
+        (damage_step, "pod_route.json is not a receipt\n  steps, number 1: stdout is missing"),
+        (damage_step_unknown, "pod_route.json is not a receipt\n  steps, number 2: retries is unknown"),
+        (damage_step_type, "pod_route.json is not a receipt\n  steps, number 2: status is of the wrong type"),
+        (damage_date, "pod_route.json is not a receipt\n  date: '2026-11-23' is not one"),
+        (damage_answer, "pod_route.json is not a receipt\n  answers, number 1: it has no fields"),
         (damage_list, "has schema None"),
-        (damage_field, "pod_route.json is not a receipt"),
-        (damage_name, "pod_route.json is not a receipt"),
+        (damage_field, "pod_route.json is not a receipt\n  steps is missing"),
+        (damage_name, "pod_route.json is not a receipt\n  it is the receipt of a/b"),
     ],
 )
 def test_a_damaged_capture_is_named(

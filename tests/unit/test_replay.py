@@ -99,6 +99,7 @@ def test_an_assertion_is_judged_again(everything: Snippet) -> None:
         play(everything.path, replay.of(everything))
 
 
+@pytest.mark.slow
 def test_a_snippet_by_hand_replays(everything: Snippet, project: Path) -> None:
     """`python snippets/x/y.py --carrier replay`, in a process of its own, with its own capture."""
     prelude = "import pathlib; from lab import paths; "

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fakes import PODS, ROUTE, FakeCarrier, Lab, alone, eventually
 
-from lab import carriers, receipt, runner, scenario, snippets
+from lab import carriers, mutate, receipt, runner, scenario, snippets
 from lab.errors import LabError
 from lab.turn import turn
 
@@ -34,7 +34,7 @@ def test_update_writes_transcript_and_receipt(lab: Lab, project: Path, capsys: p
     assert [step["command"] for step in entry["steps"]] == ["ip route"]
     shown = capsys.readouterr().out.splitlines()
     assert shown[:2] == ["0 of 1 captures are fresh", "  1 to run again: has no routes.out"]
-    assert shown[2].split()[0] == "demo/routes" and shown[2].endswith("new")
+    assert shown[2].startswith("[1/1] demo/routes  ") and shown[2].endswith("new")
     assert shown[3].startswith("1 snippet: 1 changed, 0 unchanged, 0 failed;")
     assert shown[-1] == "  snippets/demo/routes.out"
 
@@ -215,6 +215,75 @@ def test_ctrl_c_ends_the_snippet_and_removes_its_scenario(lab: Lab, write: Write
     assert printed.splitlines()[-3:] == ["applied", "removed", "interrupted"]
     pid = int((tmp_path / "pid").read_text())
     assert eventually(lambda: not _alive(pid))
+
+
+@pytest.mark.parametrize("name", ["run", "update", "verify"])
+def test_what_a_killed_run_left_is_removed_first(
+    lab: Lab,
+    write: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    """A real kill -9 while a scenario stands: the next command says whose it was and what it deleted, once."""
+    work = {"run": lambda: runner.run("demo/routes"), "update": lambda: runner.update([], everything=True)}.get(
+        name, lambda: runner.verify([])
+    )
+    write("snippets/demo/routes.py", PODS)
+    runner.update([])
+    write("snippets/demo/slow.py", PODS + "import time\nopen('pid', 'w').write('x')\ntime.sleep(60)\n")
+    with subprocess.Popen(alone(tmp_path, "update(['demo/slow'])"), stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert eventually(lambda: (tmp_path / "pid").exists(), 20)
+        finally:
+            child.kill()
+        assert child.stdout is not None and child.stdout.readline() == "applied\n"
+    (tmp_path / "snippets/demo/slow.py").unlink()
+    lab.events.clear()
+    monkeypatch.setattr(scenario, "reset", lambda carrier: lab.events.append("reset") or ["Pod default/pod2"])
+    capfd.readouterr()
+    work()
+    told = capfd.readouterr().err
+    assert f"(process {child.pid}) was killed: removing what its scenarios left\ndeleted Pod default/pod2\n" in told
+    assert lab.events == ["reset", "apply pods", "remove pods"]
+    work()
+    assert lab.events[3:] == ["apply pods", "remove pods"]
+    assert "killed" not in capfd.readouterr().err
+
+
+def test_what_does_not_go_away_is_tried_again_by_the_next(
+    lab: Lab, project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is run in a cluster that still holds it; on this machine alone there is nothing to remove."""
+    runner.update([])
+    write(".lab/snippets.turn", '{"pid": 1, "command": "lab verify", "since": 0}')
+
+    def refuse(carrier: object) -> list[str]:
+        raise LabError("what snippets left behind does not go away")
+
+    monkeypatch.setattr(scenario, "reset", refuse)
+    for _ in range(2):
+        with pytest.raises(LabError, match="does not go away"):
+            runner.verify([])
+    monkeypatch.setattr(FakeCarrier, "name", "here")
+    assert len(runner.verify([]).unchanged) == 1
+    monkeypatch.setattr(FakeCarrier, "name", "fake")
+    monkeypatch.setattr(scenario, "reset", lambda carrier: [])
+    assert runner.verify([]).unchanged == ["demo/routes"]
+    assert not (project / ".lab/snippets.turn").exists()
+
+
+def test_a_killed_mutation_is_repaired_before_its_scenario_goes(
+    lab: Lab, write: Write, fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node whose bird stands still would keep the routes of pods that are gone."""
+    runner.update([])
+    write(".lab/snippets.turn", '{"pid": 1, "command": "lab mutate", "since": 0}')
+    monkeypatch.setattr(mutate, "repair_left", lambda carrier: lab.events.append("repair"))
+    monkeypatch.setattr(scenario, "reset", lambda carrier: lab.events.append("reset") or [])
+    assert runner.verify([]).unchanged == ["demo/routes"]
+    assert lab.events == ["repair", "reset"]
 
 
 def _alive(pid: int) -> bool:

@@ -146,6 +146,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @needs_namespaces
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 def test_nothing_stays(end: str, monkeypatch: pytest.MonkeyPatch) -> None:

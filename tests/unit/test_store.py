@@ -1,22 +1,28 @@
 """Products are built once, noticed when damaged, and never half there."""
 
+import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from lab import build
+from lab.cli import main
 from lab.errors import LabError
 from lab.store import Step, Store
 
 
 class Letter(Step):
-    """A product of one file."""
+    """A product of one file; what it says of its components a test may choose."""
 
     expected = 1.0
 
-    def __init__(self, name: str = "letter", text: str = "dear reader", needs: tuple[Step, ...] = ()) -> None:
-        self.name, self.text, self.needs = name, text, needs
+    def __init__(
+        self, name: str = "letter", text: str = "dear reader", needs: tuple[Step, ...] = (), info: str = "[]"
+    ) -> None:
+        self.name, self.text, self.needs, self.info = name, text, needs, info
         self.builds = 0
 
     def inputs(self) -> Iterable[str | Path]:
@@ -25,7 +31,7 @@ class Letter(Step):
     def build(self, work: Path) -> None:
         self.builds += 1
         (work / "letter.txt").write_text(self.text)
-        (work / "info.json").write_text("[]")
+        (work / "info.json").write_text(self.info)
 
 
 @pytest.fixture
@@ -124,3 +130,93 @@ def test_an_export_of_another_version_is_refused(exported: Path, monkeypatch: py
 def test_a_missing_export_is_told(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="is not there"):
         build.import_from(tmp_path / "nothing.tgz", lambda _: None)
+
+
+# --- what is inside ------------------------------------------------------------
+
+ROWS: list[dict[str, str | None]] = [
+    {"name": "ink", "version": "v1.2", "origin": "Go module example.org/ink", "sha256": "ab" * 32},
+    {"name": "paper", "version": "3-1", "origin": "Debian package", "sha256": None},
+]
+
+
+def inside(exported: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, str | None]) -> None:
+    """Have a second product, of these components, beside the exported one."""
+    first, store = build.all_steps()[0], build.default_store()
+    second = Letter("envelope", text=json.dumps(rows), info=json.dumps(rows))
+    monkeypatch.setattr(build, "all_steps", lambda: [first, second])
+    store.ensure(second)
+
+
+def test_every_component_is_listed_with_its_step(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name, version, origin and digest, of all products."""
+    assert build.components() == []
+    inside(exported, monkeypatch, *ROWS)
+    assert build.components() == [{**row, "step": "envelope"} for row in ROWS]
+
+
+def test_the_command_lists_versions(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line each; Debian's hundreds of packages only when they are asked for."""
+    inside(exported, monkeypatch, *ROWS)
+    said = CliRunner().invoke(main, ["versions"])
+    assert said.exit_code == 0
+    assert [line.split() for line in said.output.splitlines()] == [
+        ["ink", "v1.2", "Go", "module", "example.org/ink", f"sha256:{'ab' * 32}"]
+    ]
+    more = CliRunner().invoke(main, ["versions", "--all"]).output.splitlines()
+    assert more[1].split() == ["paper", "3-1", "Debian", "package", "-"] and len(more) == 2
+
+
+def test_the_bill_of_materials_has_what_spdx_requires(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fields that SPDX 2.3 calls mandatory, of the document, of its creation and of each package."""
+    inside(exported, monkeypatch, *ROWS)
+    said = CliRunner().invoke(main, ["versions", "--sbom"])
+    assert said.exit_code == 0
+    document = json.loads(said.output)
+    fixed = {"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": "living-book"}
+    assert {key: document[key] for key in fixed} == fixed
+    created = document["creationInfo"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", created["created"])
+    assert created["creators"] == ["Tool: lab"]
+    packages = document["packages"]
+    assert [(each["name"], each["versionInfo"]) for each in packages] == [("ink", "v1.2"), ("paper", "3-1")]
+    assert [each["sourceInfo"] for each in packages] == [row["origin"] for row in ROWS]
+    assert {(each["downloadLocation"], each["filesAnalyzed"]) for each in packages} == {("NOASSERTION", False)}
+    names = [each["SPDXID"] for each in packages]
+    assert len(set(names)) == len(ROWS)
+    assert all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", name) for name in names)
+    assert {(each["spdxElementId"], each["relationshipType"]) for each in document["relationships"]} == {
+        ("SPDXRef-DOCUMENT", "DESCRIBES")
+    }
+    assert [each["relatedSpdxElement"] for each in document["relationships"]] == names
+
+
+def test_the_bill_of_materials_has_a_digest_where_there_is_one_file(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Debian package is of many files, which Debian's own signatures vouch for."""
+    inside(exported, monkeypatch, *ROWS)
+    ink, paper = json.loads(build.sbom())["packages"]
+    assert ink["checksums"] == [{"algorithm": "SHA256", "checksumValue": "ab" * 32}]
+    assert "checksums" not in paper
+
+
+def test_the_bill_of_materials_is_named_by_its_content(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same components, the same name in all the world; another one of them, another name."""
+    spaces = []
+    for version in ("v1.2", "v1.2", "v1.3"):
+        inside(exported, monkeypatch, {**ROWS[0], "version": version}, ROWS[1])
+        spaces.append(json.loads(build.sbom())["documentNamespace"])
+    assert all(re.fullmatch("urn:sha256:[0-9a-f]{64}", space) for space in spaces)
+    assert spaces[0] == spaces[1] != spaces[2]
+
+
+@pytest.mark.parametrize("words", [["versions"], ["versions", "--sbom"]])
+def test_versions_of_what_is_not_built_is_told(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """With the command that builds it."""
+    monkeypatch.setattr(build, "default_store", lambda: Store(tmp_path / "empty"))
+    said = CliRunner().invoke(main, words)
+    assert said.exit_code == 1
+    assert said.output == "lab: letter is not built yet\n  hint: build first: lab build\n"

@@ -63,11 +63,43 @@ def test_who_has_the_turn_tells_its_command(holder: Path, monkeypatch: pytest.Mo
 
 
 def test_a_killed_one_keeps_nobody_waiting(holder: Path) -> None:
-    """Its note may stay, its lock does not."""
+    """Its note stays, its lock does not; whoever comes next is told, and tells its own name meanwhile."""
     holder.parent.mkdir()
     holder.write_text('{"pid": 1, "command": "lab verify", "since": 0}')
-    with turn():
+    with turn() as mine:
+        assert mine.killed == "`lab verify` (process 1)"
         assert json.loads(holder.read_text())["pid"] == os.getpid()
+
+
+def test_a_killed_one_is_told_until_somebody_has_mended(holder: Path) -> None:
+    """A notebook, or a run that finds no lab, takes its turn and removes nothing: then the next one still knows."""
+    holder.parent.mkdir()
+    holder.write_text('{"pid": 1, "command": "lab verify", "since": 0}')
+    with pytest.raises(LabError, match="no lab"), turn():
+        raise LabError("no lab is running")
+    with turn() as mine:
+        assert mine.killed == "`lab verify` (process 1)"
+        mine.killed = ""
+    assert not holder.exists()
+    with turn() as mine:
+        assert mine.killed == ""
+
+
+def test_a_killed_one_that_had_not_written_its_name_is_told(holder: Path) -> None:
+    """Between the file and its content there is a moment, too."""
+    holder.parent.mkdir()
+    holder.write_text("")
+    with turn() as mine:
+        assert mine.killed == "another command"
+
+
+def test_one_that_fails_or_is_interrupted_was_not_killed(holder: Path) -> None:
+    """It has removed its scenario by itself."""
+    for error in (LabError("it failed"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), turn():
+            raise error
+        with turn() as mine:
+            assert mine.killed == ""
 
 
 def test_a_note_that_was_not_written_yet_is_no_error(holder: Path) -> None:

@@ -170,6 +170,7 @@ def test_a_node_without_the_program_is_an_error(fake: FakeCarrier, monkeypatch: 
     assert caught.value.detail == "no python3 here"
 
 
+@pytest.mark.slow
 def test_a_silent_node_is_an_error(fake: FakeCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever, and nothing stays."""
     monkeypatch.setattr(fake, "ssh_command", lambda node: ["sh", "-c", "exec sleep 60"])
@@ -321,3 +322,17 @@ def test_without_a_cluster_nothing_is_asked() -> None:
         assert proof.left(before) == []
     with pytest.raises(LabError, match="there is no cluster"):
         Proof(carrier)
+
+
+def test_strangers_are_what_a_fresh_cluster_has_not() -> None:
+    """Pods, Services and policies in namespaces of users; nothing that kubeadm and Calico make."""
+    system = (
+        "Pod of kube-system/DaemonSet kube-proxy on node01", "Pod kube-system/etcd", "Service default/kubernetes",
+        "Service kube-system/kube-dns", "EndpointSlice default/kubernetes", "ConfigMap default/kube-root-ca.crt",
+        "Node node01", "IPPool default-ipv4-ippool",
+    )  # fmt: skip
+    users = (
+        "Calico NetworkPolicy shop/a", "NetworkPolicy shop/b", "Pod default/duo",
+        "Pod of default/ReplicaSet web on node01", "Service default/duo",
+    )  # fmt: skip
+    assert objects.strangers({name: objects.Known("", "") for name in (*system, *users)}) == list(users)

@@ -2,9 +2,15 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 import tarfile
+from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +18,7 @@ import yaml
 from click.testing import CliRunner
 from fakes import FakeCarrier, FakeClock
 
-from lab import carriers, doctor, kubeadm, ready
+from lab import calico, carriers, doctor, kubeadm, ready
 from lab.carriers import uml
 from lab.carriers.uml import State
 from lab.carriers.vagrant import VagrantCarrier, state_file
@@ -20,7 +26,8 @@ from lab.cli import main
 from lab.errors import LabError
 from lab.image.steps import PROVISION
 from lab.node import Node
-from lab.spec import load_spec
+from lab.snippets import select
+from lab.spec import NodeSpec, load_spec
 from lab.vagrant import box, files, lifecycle, report, tool
 
 SPEC = load_spec()
@@ -94,7 +101,7 @@ def test_a_virtual_machine_only_gets_longer_limits() -> None:
     assert {"name": "node-ip", "value": worker.address} in after[0]["nodeRegistration"]["kubeletExtraArgs"]
 
 
-@pytest.mark.parametrize("patch", [*kubeadm.static_pod_patches().values(), kubeadm.coredns_patch("172.16.49.65")])
+@pytest.mark.parametrize("patch", [*kubeadm.static_pod_patches().values(), kubeadm.coredns_patch(SPEC, "172.16.49.65")])
 def test_a_probe_there_only_gets_longer_limits(patch: str) -> None:
     """What is asked, and how often, stays."""
     before, after = yaml.safe_load(patch), yaml.safe_load(files.patient(patch))
@@ -152,7 +159,12 @@ def test_a_machine_finds_its_node_by_its_mac() -> None:
     assert box.hosts(SPEC).splitlines()[0] == "127.0.0.1 localhost"
 
 
-def archive(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, int]]:
+def archive(
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    manifest: Callable[..., str] = lambda spec, kubectl: "kind: DaemonSet\n",
+) -> dict[str, tuple[str, int]]:
     """The files of a node's archive, with their modes."""
     folder = tmp_path / "nodes"
     keys = folder / name
@@ -172,7 +184,7 @@ def archive(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[
         def _fixed_addresses(self) -> tuple[str, str]:
             return "172.16.49.66", "172.16.49.67"
 
-    monkeypatch.setattr(files.calico, "manifest", lambda spec, kubectl: "kind: DaemonSet\n")
+    monkeypatch.setattr(files.calico, "manifest", manifest)
     files._write_archive(Making(), SPEC.node(name), folder, TOKEN, HASH)  # type: ignore[arg-type]
     assert (folder / f"{name}.tar").stat().st_mode & 0o777 == 0o600
     with tarfile.open(folder / f"{name}.tar") as tar:
@@ -201,6 +213,47 @@ def test_only_the_control_plane_gets_the_key_of_the_authority(tmp_path: Path, mo
         assert main_node[secret][1] == 0o600
 
 
+@pytest.mark.parametrize("node", SPEC.nodes, ids=lambda node: node.name)
+def test_the_kubelet_is_told_the_address_on_the_private_network(
+    node: NodeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the control plane too: else it takes that of the device by which Vagrant logs in."""
+    documents = list(yaml.safe_load_all(archive(tmp_path, node.name, monkeypatch)["etc/lab/kubeadm.yaml"][0]))
+    kind = "InitConfiguration" if node is SPEC.control_plane else "JoinConfiguration"
+    [registration] = [document["nodeRegistration"] for document in documents if document["kind"] == kind]
+    told = [each["value"] for each in registration["kubeletExtraArgs"] if each["name"] == "node-ip"]
+    assert told == [node.address]
+
+
+def test_calico_takes_the_address_on_the_private_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the control plane applies: upstream's manifest is not needed for it, kubectl stands for its own merging."""
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests/calico.yaml").write_text("kind: CustomResourceDefinition\n")
+    monkeypatch.setattr(calico, "module_folder", lambda *_: tmp_path)
+    (tmp_path / "kubectl").write_text(
+        f"#!{sys.executable}\nimport sys, yaml\nfolder = sys.argv[2]\n"
+        "patches = yaml.safe_load(open(f'{folder}/kustomization.yaml'))['patches']\n"
+        "documents = [open(f'{folder}/calico.yaml').read(), *(each['patch'] for each in patches)]\n"
+        "print('\\n---\\n'.join(documents))\n"
+    )
+    (tmp_path / "kubectl").chmod(0o755)
+    found = archive(tmp_path, "controlplane", monkeypatch, manifest=calico.manifest)["etc/lab/calico.yaml"][0]
+    [pods] = [
+        document["spec"]["template"]["spec"]
+        for document in yaml.safe_load_all(found) if document["kind"] == "DaemonSet"
+    ]  # fmt: skip
+    [told] = [
+        each["value"]
+        for container in pods["containers"] if container["name"] == "calico-node"
+        for each in container["env"] if each["name"] == "IP_AUTODETECTION_METHOD"
+    ]  # fmt: skip
+    assert told.startswith("cidr=")
+    network = ip_network(told.removeprefix("cidr="))
+    assert all(ip_address(node.address) in network for node in SPEC.nodes)
+    for logins in ("192.168.121.2", "10.0.2.15"):  # where libvirt and VirtualBox let Vagrant in
+        assert ip_address(logins) not in network
+
+
 # --- failures ----------------------------------------------------------------------
 
 
@@ -209,8 +262,14 @@ def test_only_the_control_plane_gets_the_key_of_the_authority(tmp_path: Path, mo
     [
         ("The provider 'libvirt' could not be found, but was requested to\nback the machine.", "its plugin is missing",
          "vagrant plugin install vagrant-libvirt"),
-        ("VirtualBox is not installed: VBoxManage could not be found", "VirtualBox is not installed",
-         "--provider=libvirt"),
+        ("Vagrant could not detect VirtualBox! Make sure VirtualBox is properly installed.\nVagrant uses the",
+         "VirtualBox is not installed", "--provider=libvirt"),
+        ('The "VBoxManage" command or one of its dependencies could not\nbe found. Please verify VirtualBox',
+         "VirtualBox is not installed", "--provider=libvirt"),
+        ("No usable default provider could be found for your system.\n\nVagrant relies on interactions with",
+         "finds no provider", "vagrant plugin install vagrant-libvirt"),
+        ("The specified wait_for timeout (2 seconds) was exceeded (Fog::Errors::TimeoutError)", "has no address",
+         "--fresh"),
         ("The IP address configured for the host-only network is not within the\nallowed ranges. Please update",
          "VirtualBox refuses the nodes' private network", "/etc/vbox/networks.conf"),
         ("There is no box yet. Make it: lab box.", "there is no box", "lab box"),
@@ -232,6 +291,14 @@ def test_each_failure_of_vagrant_is_told_with_the_next_command(fake: Any, says: 
     assert error.summary.startswith("vagrant up: ") and told in error.summary
     assert says.splitlines()[0] in error.detail
     assert hint in error.hint
+
+
+def test_what_every_first_start_says_is_no_failure(fake: Any) -> None:
+    """The box is looked for in vain before it is added; what failed came later."""
+    fake(
+        "==> node01: Box 'living-book-0' could not be found. Attempting to find and install...\nNo space left on device"
+    )
+    assert failure().summary == "vagrant up: the disk is full"
 
 
 def test_a_missing_vagrant_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,14 +327,100 @@ def test_what_vagrant_tells_of_its_progress_is_passed_on(fake: Any, tmp_path: Pa
 def test_missing_packages_are_named_only_for_this_carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tool.shutil, "which", lambda *_, **__: None)
     monkeypatch.setattr(tool, "has_plugin", lambda: False)
+    monkeypatch.setattr(tool, "unpackaged", lambda: [])
     machines = doctor.packages(build=False, machines=True)
     assert {"vagrant", "vagrant-libvirt", "libvirt-daemon-system", "qemu-system-x86"} <= set(machines)
     assert "vagrant" not in doctor.packages(build=False)
     assert "qemu-utils" not in machines and "qemu-utils" in doctor.packages(build=True, machines=True)
 
 
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A host with an apt that has only some packages, and nothing of Vagrant's but what is named."""
+
+    def make(*has: str, there: tuple[str, ...] = (), lists: bool = True) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        known = "|".join((*has, "nothing-else"))
+        (folder / "apt-cache").write_text(
+            f'#!/bin/sh\ncase "$2" in {known}) echo "Package: $2";; *) echo "E: none found" >&2; exit 100;; esac\n'
+        )
+        (folder / "apt-cache").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        which = tool.shutil.which
+        monkeypatch.setattr(
+            tool.shutil, "which",
+            lambda name, **more: None if name == "vagrant" and name not in there else which(name, **more),
+        )  # fmt: skip
+        monkeypatch.setattr(tool, "has_plugin", lambda: tool.PLUGIN in there)
+        monkeypatch.setattr(tool, "APT_LISTS", tmp_path / "lists")
+        (tmp_path / "lists").mkdir()
+        if lists:
+            (tmp_path / "lists/mirror_dists_noble_main_binary-amd64_Packages.lz4").touch()
+
+    return make
+
+
+def test_a_host_whose_apt_has_no_vagrant_is_told_where_it_is(apt: Callable[..., None]) -> None:
+    """Ubuntu 24.04: no command is printed that fails, neither for a reader nor for the script that installs."""
+    apt("libvirt-daemon-system")
+    findings = doctor.examine(build=False, machines=True)
+    [found] = [each for each in findings if "no such package" in each.what]
+    assert found.what.endswith("vagrant, vagrant-libvirt")
+    assert found.repair == f"install Vagrant as {tool.INSTALL} says, then: vagrant plugin install vagrant-libvirt"
+    assert not [each for each in findings if "apt-get" in each.repair and "vagrant" in each.repair]
+    assert not {"vagrant", "vagrant-libvirt"} & set(doctor.packages(build=True, machines=True))
+
+
+def test_with_vagrant_of_its_maker_only_the_plugin_is_missing(apt: Callable[..., None]) -> None:
+    apt(there=("vagrant",))
+    [found] = [each for each in doctor.examine(build=False, machines=True) if "no such package" in each.what]
+    assert found.repair == "vagrant plugin install vagrant-libvirt"
+
+
+@pytest.mark.parametrize("lists", [True, False])
+def test_what_apt_has_is_installed_by_it(apt: Callable[..., None], lists: bool) -> None:
+    """Also where it was never asked what there is: then its lists are fetched first."""
+    apt(*(("vagrant", "vagrant-libvirt") if lists else ()), lists=lists)
+    assert tool.unpackaged() == []
+    [found] = [each for each in doctor.examine(build=False, machines=True) if "packages are missing" in each.what]
+    assert "apt-get install" in found.repair and "vagrant vagrant-libvirt" in found.repair
+
+
+def test_make_leaves_the_tests_of_vagrant_out_and_says_why(tmp_path: Path) -> None:
+    """Only where they cannot be run; else they are."""
+    for name, does in (("python", "cat why"), ("pytest", "echo tests of $2 run"), ("vagrant", "exit 1")):
+        (tmp_path / name).write_text(f"#!/bin/sh\ncd {tmp_path}\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    said = []
+    for why in (f"apt has no package vagrant: install Vagrant as {tool.INSTALL} says\n", ""):
+        (tmp_path / "why").write_text(why)
+        done = subprocess.run(
+            ["make", "--no-print-directory", "test-vagrantfile", f"BIN={tmp_path}"],
+            cwd=report.ROOT, capture_output=True, text=True, check=True,
+            env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "MAKEFLAGS": ""},
+        )  # fmt: skip
+        said.append(done.stdout)
+    assert said == [
+        f"tests/vagrant are left out: apt has no package vagrant: install Vagrant as {tool.INSTALL} says\n",
+        "tests of tests/vagrant run\n",
+    ]
+
+
+def test_make_is_told_what_keeps_it_from_installing_vagrant(apt: Callable[..., None]) -> None:
+    apt()
+    install = f"install Vagrant as {tool.INSTALL} says, then: vagrant plugin install vagrant-libvirt"
+    assert tool.obstacle() == f"apt has no package vagrant and no package vagrant-libvirt; {install}"
+
+
+def test_make_is_told_nothing_where_apt_has_it(apt: Callable[..., None]) -> None:
+    apt("vagrant", "vagrant-libvirt")
+    assert tool.obstacle() == ""
+
+
 def test_doctor_names_the_plugin_with_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tool, "has_plugin", lambda: False)
+    monkeypatch.setattr(tool, "unpackaged", lambda: [])
     done = CliRunner().invoke(main, ["doctor", "--carrier", "vagrant"])
     assert done.exit_code == 1
     assert "apt-get install" in done.output and "vagrant-libvirt" in done.output
@@ -459,12 +612,193 @@ def test_a_run_goes_on_with_what_an_interrupted_one_had_measured(tmp_path: Path)
     assert report._recall(ran(), tmp_path / "none") == 0
 
 
+def compared(**results: str) -> dict[str, Any]:
+    """The report of `lab verify` about snippets of one chapter, by what each came to."""
+    snippets = [
+        {
+            "snippet": f"cluster_ip/{name}", "result": result, "error": "",
+            "findings": [] if result == "unchanged" else [{"sentence": "node01 lost a route"}],
+            "difference": "" if result == "unchanged" else "-old\n+new\n",
+        }
+        for name, result in results.items()
+    ]  # fmt: skip
+    counts = {word: list(results.values()).count(word) for word in ("unchanged", "changed", "failed")}
+    return {"counts": {"all": len(snippets), **counts}, "snippets": snippets}
+
+
 def test_an_output_that_differs_is_shown_with_its_meaning() -> None:
-    other = {
-        "snippet": "cluster_ip/dns", "result": "changed", "findings": [{"sentence": "node01 lost a route"}],
-        "difference": "-old\n+new\n", "error": "",
-    }  # fmt: skip
-    run = ran(verdicts={"counts": {"all": 1, "unchanged": 0, "changed": 1, "failed": 0}, "snippets": [other]})
-    assert not run.good
+    run = ran(verdicts=compared(dns="changed"), wanted=1, commit="0123456789abcdef")
+    assert not run.good, "not listed: bad"
     text = report.page(run, SPEC)
     assert "### cluster_ip/dns: changed" in text and "- node01 lost a route" in text and "+new" in text
+    assert "It compared the captures of commit 0123456789ab." in text
+
+
+def test_an_output_that_must_differ_is_good_and_shown_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "DIFFERS", {"cluster_ip/dns": "a virtual machine has another clock"})
+    run = ran(verdicts=compared(dns="changed", affinity="unchanged"), wanted=2)
+    assert run.good, "listed: good"
+    text = report.page(run, SPEC)
+    assert "1 of 2 outputs that were compared were the book's, 1 was another as it must be" in text
+    assert "### cluster_ip/dns: another, as it must be\n\nThe reason: a virtual machine has another clock." in text
+    assert "-old\n+new" in text
+
+
+@pytest.mark.parametrize(
+    "results", [{"dns": "unchanged"}, {"dns": "failed"}, {"dns": "changed", "affinity": "changed"}]
+)
+def test_exactly_what_is_listed_must_differ(results: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is equal after all, one that failed, and another one beside it: none of them is good."""
+    monkeypatch.setattr(report, "DIFFERS", {"cluster_ip/dns": "a virtual machine has another clock"})
+    run = ran(verdicts=compared(**results), wanted=len(results))
+    assert not run.good
+    listed_in_vain = "Equal, and listed as what must be another: cluster_ip/dns." in report.page(run, SPEC)
+    assert listed_in_vain == (results == {"dns": "unchanged"})
+
+
+def test_what_must_differ_are_snippets_of_the_book() -> None:
+    """An empty list is one, too; a name that is nobody's would be asked for in vain."""
+    assert set(report.DIFFERS) <= {snippet.name for snippet in select([])}
+    assert all(report.DIFFERS.values())
+
+
+class FakeLab:
+    """The command `lab` of a run, which answers as the lab would."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **fails: str) -> None:
+        self.asked: list[str] = []
+        self.fails, self.number = fails, "one"
+        monkeypatch.setattr(report, "_lab", self)
+        monkeypatch.setattr(report.tool, "run", lambda command, **_: self.asked.append(" ".join(command)))
+        machines = SimpleNamespace(vagrant=lambda *words: ["vagrant", *words])
+        monkeypatch.setattr(report.VagrantCarrier, "running", lambda: machines)
+
+    def __call__(self, words: list[str], **_: Any) -> tuple[int, str]:
+        line = " ".join(words)
+        self.asked.append(line)
+        if words[0] in self.fails:
+            return 1, self.fails[words[0]]
+        if words[0] == "verify":
+            [file] = [word.removeprefix("--json=") for word in words if word.startswith("--json=")]
+            Path(file).write_text(json.dumps(compared(dns="unchanged")))
+        return 0, self.number if "{.metadata.uid}" in line else report.COMMANDS.get(line, "")
+
+
+@pytest.fixture
+def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """A whole run without machines, which must exit with a status; returns its page."""
+    monkeypatch.setattr(report, "_cluster", lambda *_, **__: None)
+    monkeypatch.setattr(report, "_look", lambda _: None)
+    monkeypatch.setattr(report, "_versions_here", lambda: {})
+    monkeypatch.setattr(report.lifecycle, "delete", lambda _: None)
+    monkeypatch.setattr(report.signal, "signal", lambda *_: None)
+
+    def go(*words: str, status: int) -> str:
+        page = tmp_path / "report.md"
+        monkeypatch.setattr(report, "ROOT", tmp_path)
+        monkeypatch.setattr(report, "PAGE", page)
+        monkeypatch.setattr(sys, "argv", ["report", "--chapters", "cluster_ip/dns", *words])
+        with pytest.raises(SystemExit) as caught:
+            report.main()
+        assert caught.value.code == status
+        return page.read_text()
+
+    return go
+
+
+def test_after_the_comparison_it_lives_on(whole: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Down, up, one node anew, and every command of a reader: each has its row."""
+    lab = FakeLab(monkeypatch)
+    page = whole(status=0)
+    changes = [line for line in lab.asked if line.split()[0] in ("verify", "down", "up", "vagrant")]
+    assert [line.split(" --")[0] for line in changes] == ["verify", "down", "up", "vagrant reload node02", "up"]
+    assert "cluster_ip/dns" in changes[0]
+    rows = re.findall(r"^\| (.+) \| [\d.]+ \|$", page, re.MULTILINE)
+    assert rows == [
+        "lab verify", "lab down", "lab up, the cluster kept", "vagrant reload node02, and ready again",
+        *(f"lab {words}" for words in report.COMMANDS),
+    ]  # fmt: skip
+    assert "did not end" not in page
+
+
+def test_a_command_that_fails_is_told_and_nothing_is_lost(
+    whole: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are tried all the same."""
+    lab = FakeLab(monkeypatch, logs="journalctl: no such unit", check="another answer")
+    page = whole(status=1)
+    assert "1 of 1 outputs that were compared were the book's" in page and "noise: cluster_ip/dns." in page
+    assert "| lab logs node01 kubelet | failed, see below |" in page and "journalctl: no such unit" in page
+    assert "| lab check pod_to_pod/mtu | failed, see below |" in page and "did not end" not in page
+    assert lab.asked[-len(report.COMMANDS) :] == list(report.COMMANDS)
+
+
+def test_a_command_that_says_something_else_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ran(verdicts=compared(dns="unchanged"), wanted=1)
+    assert run.good
+    monkeypatch.setattr(report, "_lab", lambda _: (0, '{"phase": "down"}'))
+    report._try(run, lambda _: None, "status --json")
+    assert not run.good and '"down"' in run.failed["lab status --json"]
+
+
+def test_machines_that_do_not_come_back_are_told_and_nothing_is_lost(
+    whole: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeLab(monkeypatch, up="not ready: all nodes are Ready")
+    page = whole(status=1)
+    assert "## Why it ended" in page and "not ready: all nodes are Ready" in page
+    assert "| lab up, the cluster kept | did not end |" in page and "noise: cluster_ip/dns." in page
+
+
+def test_another_cluster_is_not_the_one_that_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = FakeLab(monkeypatch)
+    numbers = iter(["one", "two"])
+    monkeypatch.setattr(report, "_identity", lambda: next(numbers))
+    with pytest.raises(LabError, match="another cluster") as caught:
+        report._live_on(ran(), lambda _: None)
+    assert "before one, now two" in caught.value.detail and "up" in lab.asked[-1]
+
+
+def test_a_chapter_that_is_none_is_told_before_machines_are_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["report", "--chapters", "no_such_chapter"])
+    with pytest.raises(SystemExit) as caught:
+        report.main()
+    assert caught.value.code == 2 and "no_such_chapter" in capsys.readouterr().err
+
+
+def test_a_command_of_the_run_ends_politely_when_the_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may clear away what it began."""
+    program = tmp_path / "lab"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = wait ] || {{ echo "$@"; echo more >&2; exit 3; }}\n'
+        f"trap 'echo cleared >{tmp_path}/told; exit 1' TERM\necho begun\nwhile :; do sleep 0.05; done\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert report._lab(["a", "b"]) == (3, "a b\nmore\n")
+
+    def over(*_: Any, **__: Any) -> None:
+        raise report.OutOfTime
+
+    monkeypatch.setattr("builtins.print", over)
+    with pytest.raises(report.OutOfTime):
+        report._lab(["wait"], show=True)
+    assert (tmp_path / "told").read_text() == "cleared\n"
+
+
+def test_the_committed_page_is_about_the_snippets_of_its_chapters() -> None:
+    """All of them, as they are now: else it is of another state of the book."""
+    text = (report.ROOT / "docs/lab/vagrant-report.md").read_text()
+    equal = re.search(r"^Equal to the book apart from noise: (.+)\.$", text, re.MULTILINE)
+    assert equal, "no output was compared: run `make test-vagrant`"
+    names = {name for name in equal[1].split(", ") if name != "none"}
+    names |= set(re.findall(r"^### (\w+/\w+): ", text, re.MULTILINE))
+    chapters = {name.split("/")[0] for name in names}
+    now = {snippet.name for snippet in select([]) if snippet.chapter in chapters}
+    assert set(report.CHAPTERS) <= chapters, "run `make test-vagrant`"
+    missed, gone = sorted(now - names), sorted(names - now)
+    assert names == now, f"not compared: {missed}, not there any more: {gone}; run `make test-vagrant`"

@@ -26,7 +26,7 @@ def found() -> list[Verdict]:
         Verdict(
             "demo/failed", verdicts.FAILED, 0.5, (), (CLAIM,), error="demo/failed failed\n  because\x1b[0m of <x> & y"
         ),
-        Verdict("demo/same", verdicts.UNCHANGED, 0.25),
+        Verdict("demo/same", verdicts.UNCHANGED, 0.25, again="  -old\n  +beside\x1b others\n"),
     ]
 
 
@@ -61,6 +61,7 @@ def test_json_holds_all(found: list[Verdict], tmp_path: Path) -> None:
     assert changed["claims"][0]["page"] == "docs/page.md" and changed["difference"]
     assert failed["error"].startswith("demo/failed failed")
     assert (same["snippet"], same["result"], same["findings"]) == ("demo/same", "unchanged", [])
+    assert [entry["again"] for entry in report["snippets"]] == ["", "", "  -old\n  +beside\x1b others\n"]
 
 
 # The structure that test tools agree on: allowed attributes, those that must be there, and children.
@@ -71,9 +72,10 @@ SHAPE: dict[str, tuple[set[str], set[str], set[str]]] = {
         {"name", "tests", "failures", "errors"},
         {"testcase"},
     ),
-    "testcase": ({"classname", "name", "time"}, {"classname", "name"}, {"failure", "error"}),
+    "testcase": ({"classname", "name", "time"}, {"classname", "name"}, {"failure", "error", "system-out"}),
     "failure": ({"message", "type"}, {"message", "type"}, set()),
     "error": ({"message", "type"}, {"message", "type"}, set()),
+    "system-out": (set(), set(), set()),
 }
 
 
@@ -94,7 +96,7 @@ def test_junit_has_the_usual_structure(found: list[Verdict], tmp_path: Path) -> 
     file = tmp_path / "report.xml"
     verdicts.write_junit(file, found, seconds=2.0, now=WHEN)
     root = ElementTree.parse(file).getroot()
-    assert root.tag == "testsuites" and check_shape(root) == 7
+    assert root.tag == "testsuites" and check_shape(root) == 8
     suite = root[0]
     cases = suite.findall("testcase")
     assert datetime.fromisoformat(suite.attrib["timestamp"]) == WHEN.replace(tzinfo=None)
@@ -106,6 +108,10 @@ def test_junit_has_the_usual_structure(found: list[Verdict], tmp_path: Path) -> 
     ]  # fmt: skip
     failure, error = suite.find("testcase/failure"), suite.find("testcase/error")
     assert failure is not None and failure.attrib["type"] == "next hop changed" and "docs/page.md" in str(failure.text)
+    again = suite.find("testcase/system-out")
+    assert again is not None and again.text == (
+        "it ran again by itself, because beside others it said:\n  -old\n  +beside\ufffd others\n"
+    )
     assert error is not None and "\ufffd[0m of <x> & y" in str(error.text)
 
 

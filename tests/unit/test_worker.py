@@ -110,6 +110,7 @@ def test_what_is_registered_for_the_end_is_done(run: Runs) -> None:
     assert run(code) == Ended(0, "thread\nfirst\nsecond\n", "")
 
 
+@pytest.mark.slow
 def test_over_its_limit_it_is_ended_with_all_it_started(run: Runs, tmp_path: Path) -> None:
     """No status, and no process that lives on."""
     code = "import subprocess, os\nprint(os.getpid(), flush=True)\nsubprocess.run(['sh', '-c', 'echo $$; sleep 60'])"
@@ -189,6 +190,7 @@ def test_no_descriptor_is_left(run: Runs) -> None:
     assert run(inside).printed == "[0, 1, 2]\n"
 
 
+@pytest.mark.slow
 def test_what_is_imported_in_advance_exists() -> None:
     """A name that is gone would stop every run; everything a snippet needs later is there already."""
     code = (

@@ -12,7 +12,13 @@ from lab.check.renaming import ADDRESS, CABLE, CHAIN, Renaming
 from lab.errors import LabError
 
 # These make a pod or a Service of their own, which no scenario names.
-OWN = {"cluster_ip/nat_diff", "cni/what_happened", "cni_or_kube_proxy/new_pod", "cni_or_kube_proxy/stop_kube_proxy"}
+OWN = {
+    "cluster_ip/nat_diff",
+    "cni/what_happened",
+    "cni_or_kube_proxy/new_pod",
+    "cni_or_kube_proxy/services_alone",
+    "cni_or_kube_proxy/stop_kube_proxy",
+}
 COMPUTED = re.compile(r"KUBE-(?:SVC|SEP|EXT|SVL|FW)-[A-Z2-7]{16}|cali[0-9a-f]{11}")
 SHOWING = [name for name, text in OUTS.items() if COMPUTED.search(text) and name not in OWN]
 
