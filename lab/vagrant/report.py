@@ -27,7 +27,7 @@ from lab.errors import LabError
 from lab.lifecycle import exclusive
 from lab.paths import ROOT, state_dir
 from lab.snippets import select
-from lab.spec import Spec, load_spec
+from lab.spec import load_spec
 from lab.vagrant import files, lifecycle, tool
 
 PAGE = ROOT / "docs/lab/vagrant-report.md"
@@ -85,6 +85,8 @@ class Run:
         state: What the cluster said of itself at the end, by the question.
         verdicts: The report of `lab verify`; empty when it did not come to it.
         wanted: How many outputs were to be compared.
+        alone: The same for the cluster that `vagrant up` made without `lab`.
+        wanted_alone: How many outputs were to be compared there.
         commit: The checkout's commit, whose captures were compared; empty where there is none.
         failed: What was tried after the comparison and failed, each with what it said.
     """
@@ -102,6 +104,8 @@ class Run:
     cluster: dict[str, str] = field(default_factory=dict)
     verdicts: dict[str, Any] = field(default_factory=dict)
     wanted: int = 0
+    alone: dict[str, Any] = field(default_factory=dict)
+    wanted_alone: int = 0
     commit: str = ""
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
@@ -109,9 +113,8 @@ class Run:
     @property
     def good(self) -> bool:
         """Whether the cluster was ready, every output the book's or another that must be, and every command well."""
-        compared = self.verdicts.get("snippets", [])
-        as_due = [each for each in compared if each["result"] == _due(each["snippet"])]
-        return 0 < self.wanted == len(as_due) == len(compared) and not self.error and not self.failed
+        compared = [(self.verdicts, self.wanted), (self.alone, self.wanted_alone)]
+        return all(_as_wanted(*each) for each in compared) and not self.error and not self.failed
 
     def hear(self, line: str) -> None:
         """Keep what a line of progress tells: that a step began, or how long it took."""
@@ -120,6 +123,13 @@ class Run:
             self.unfinished = ""
         elif line.endswith(" ..."):
             self.unfinished = line.removesuffix(" ...")
+
+
+def _as_wanted(found: dict[str, Any], wanted: int) -> bool:
+    """Whether as many outputs were compared as there should be, and each came to what it must."""
+    snippets = found.get("snippets", [])
+    as_due = [each for each in snippets if each["result"] == _due(each["snippet"])]
+    return 0 < wanted == len(as_due) == len(snippets)
 
 
 def _due(snippet: str) -> str:
@@ -142,7 +152,7 @@ def main() -> None:
     run.commit = receipt.commit() or ""
     chapters = options.chapters or ([] if run.kvm else list(CHAPTERS))
     try:
-        run.wanted = len(select(chapters))
+        run.wanted, run.wanted_alone = len(select(chapters)), len(select(chapters[-1:]))
     except LabError as error:  # before machines are made for it
         asked.error(str(error))
     log = state_dir() / "vagrant-report.log"
@@ -168,10 +178,12 @@ def main() -> None:
     try:
         with exclusive():
             _cluster(run, say, keep=options.keep_machines or options.go_on)
-        _compare(run, say, chapters)
+        _compare(run.verdicts, say, chapters, limit=run.limit * 60)
         _live_on(run, say)
         for words in COMMANDS:
             _try(run, say, words)
+        _alone(say)
+        _compare(run.alone, say, chapters[-1:], limit=run.limit * 60)
     except LabError as error:
         run.error = str(error)
     except OutOfTime:
@@ -183,7 +195,7 @@ def main() -> None:
         run.load = " ".join(f"{value:.1f}" for value in os.getloadavg())
         run.seconds = time.monotonic() - begin
         _look(run)
-        PAGE.write_text(page(run, load_spec()), encoding="utf-8")
+        PAGE.write_text(page(run), encoding="utf-8")
         print(f"the report: {PAGE.relative_to(ROOT)}", file=sys.stderr)
         if not options.keep:
             lifecycle.delete(lambda line: print(line, file=sys.stderr))
@@ -212,19 +224,19 @@ def _cluster(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
     run.cluster = carrier.versions()
 
 
-def _compare(run: Run, say: Callable[[str], None], chapters: Sequence[str]) -> None:
+def _compare(into: dict[str, Any], say: Callable[[str], None], chapters: Sequence[str], *, limit: float) -> None:
     """Let the snippets run on the virtual machines, and compare with what is kept."""
     file = state_dir() / "vagrant-verdicts.json"
     file.unlink(missing_ok=True)
-    words = ["verify", f"--jobs={4 if run.kvm else 1}", f"--json={file}", *chapters]
+    words = ["verify", f"--jobs={4 if tool.kvm() else 1}", f"--json={file}", *chapters]
     say("lab verify ...")
     begin = time.monotonic()
     try:
-        _, said = _lab(words, limit=run.limit * 60, show=True)
+        _, said = _lab(words, limit=limit, show=True)
     finally:  # also what was compared until the time was over is told
         if file.exists():
-            run.verdicts = json.loads(file.read_text())
-    if not run.verdicts:
+            into.update(json.loads(file.read_text()))
+    if not into:
         raise LabError("lab verify compared nothing", detail=said[-2000:], hint="lab status")
     say(f"lab verify: {time.monotonic() - begin:.1f} s")
 
@@ -251,6 +263,39 @@ def _live_on(run: Run, say: Callable[[str], None]) -> None:
 
     _must(say, f"vagrant reload {node}, and ready again", ["up", "--carrier", "vagrant"], first=reload)
     _same(before)
+
+
+def _alone(say: Callable[[str], None]) -> None:
+    """Have the whole cluster made by a plain `vagrant up`, on new machines, as by a reader without `lab`.
+
+    Raises:
+        LabError: It is not made, or not by Vagrant, or does not become ready.
+    """
+    before = _identity()
+
+    def vagrant(*words: str) -> str:
+        text = f"plain vagrant {words[0]}"
+        say(f"{text} ...")
+        begin = time.monotonic()
+        said = tool.run(
+            VagrantCarrier.running().vagrant(*words, alone=True), what=text,
+            log=files.folder() / "logs/vagrant.log", limit=COMMAND_LIMIT,
+        )  # fmt: skip
+        say(f"{text}: {time.monotonic() - begin:.1f} s")
+        return said
+
+    with exclusive():
+        vagrant("destroy", "--force")
+        vagrant("up")
+        if "Running provisioner" in (said := vagrant("up")):
+            raise LabError("vagrant up provisioned machines that were up and provisioned", detail=said[-2000:])
+        # Before `lab` has seen the machines: whatever is there now, Vagrant has made.
+        said = vagrant("ssh", load_spec().control_plane.name, "-c", "sudo kubectl get nodes -o name")
+        if missing := [node.name for node in load_spec().nodes if f"node/{node.name}" not in said.split()]:
+            raise LabError(f"vagrant up left {', '.join(missing)} out of the cluster", detail=said[-2000:])
+    _must(say, "the cluster of plain vagrant up is ready", ["up", "--carrier", "vagrant"])
+    if (now := _identity()) == before:
+        raise LabError("vagrant up made no cluster of its own", detail=f"it is still {now}")
 
 
 def _must(
@@ -367,7 +412,7 @@ def _versions_here() -> dict[str, str]:
 # --- the page -------------------------------------------------------------------
 
 
-def page(run: Run, spec: Spec) -> str:
+def page(run: Run) -> str:
     """The report in Markdown; every number of it was measured by this run."""
     lines = [
         "---",
@@ -396,7 +441,9 @@ def page(run: Run, spec: Spec) -> str:
     lines += [f"| {text} | failed, see below |" for text in run.failed]
     lines += ["", "## Versions", "", "| program | version |", "|---|---|"]
     lines += [f"| {name} | {version} |" for name, version in (run.versions | run.cluster).items()]
-    lines += ["", "## Differences", "", *_differences(run, spec)]
+    lines += ["", "## Differences", "", *_differences(run.verdicts)]
+    if run.alone:
+        lines += ["## Differences of the cluster that `vagrant up` made alone", "", *_differences(run.alone)]
     if run.failed:
         lines += ["## Commands that failed", ""]
         for text, said in run.failed.items():
@@ -409,26 +456,35 @@ def page(run: Run, spec: Spec) -> str:
 
 
 def _sentence(run: Run) -> str:
-    counts = run.verdicts.get("counts")
-    if counts:
-        verdict = f"{counts['unchanged']} of {counts['all']} outputs that were compared were the book's"
-        if due := [each for each in run.verdicts["snippets"] if each["result"] == _due(each["snippet"]) != "unchanged"]:
-            verdict += f", {len(due)} {'was' if len(due) == 1 else 'were'} another as it must be"
-        if counts["all"] < run.wanted:
-            verdict += f", {run.wanted - counts['all']} more could not be compared within the limit"
-        return f"The whole cluster came up on {len(load_spec().nodes)} virtual machines and was ready; {verdict}."
+    if run.verdicts:
+        up = f"The whole cluster came up on {len(load_spec().nodes)} virtual machines and was ready"
+        told = f"{up}; {_counted(run.verdicts, run.wanted)}."
+        if run.alone:
+            again = "Then a plain `vagrant up` made it once more, on new machines"
+            told += f"\n{again}; {_counted(run.alone, run.wanted_alone)}."
+        return told
     if run.unfinished:
         return f"The run did not come to a ready cluster: it ended at the step “{run.unfinished}”."
     return "The run did not come to a ready cluster."
 
 
-def _differences(run: Run, spec: Spec) -> list[str]:
-    if not run.verdicts:
+def _counted(found: dict[str, Any], wanted: int) -> str:
+    counts = found["counts"]
+    told = f"{counts['unchanged']} of {counts['all']} outputs that were compared were the book's"
+    if due := [each for each in found["snippets"] if each["result"] == _due(each["snippet"]) != "unchanged"]:
+        told += f", {len(due)} {'was' if len(due) == 1 else 'were'} another as it must be"
+    if counts["all"] < wanted:
+        told += f", {wanted - counts['all']} more could not be compared within the limit"
+    return told
+
+
+def _differences(found: dict[str, Any]) -> list[str]:
+    if not found:
         return ["No output was compared.", ""]
     lines = [f"- {name}: {why}." for name, why in EXPECTED.items()]
     lines.append("")
-    equal = [each["snippet"] for each in run.verdicts["snippets"] if each["result"] == "unchanged"]
-    others = [each for each in run.verdicts["snippets"] if each["result"] != "unchanged"]
+    equal = [each["snippet"] for each in found["snippets"] if each["result"] == "unchanged"]
+    others = [each for each in found["snippets"] if each["result"] != "unchanged"]
     if missed := [name for name in equal if name in DIFFERS]:
         lines += [f"Equal, and listed as what must be another: {', '.join(missed)}.", ""]
     # Not as code: a snippet's name in code on a page is the mark of a claim that rests on it.

@@ -1,16 +1,28 @@
 """The real lab of this checkout, and a second one in a folder of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 
 import pytest
-from harness import Lab
+from harness import Lab, look
 
 from lab.carriers.uml import UmlCarrier
+from lab.errors import LabError
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what wants a second lab last: the first one is down from then on."""
     items.sort(key=lambda item: "second" in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test's report tells how its nodes are: in CI there is no lab to look at afterwards."""
+    report = yield
+    if report.failed:
+        with suppress(LabError):
+            report.sections.append(("nodes", look(UmlCarrier.running())))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lab.carriers.uml import UmlCarrier
+from lab.errors import LabError
 from lab.paths import ROOT
 
 LAB = Path(sys.executable).parent / "lab"
@@ -61,3 +63,28 @@ class Lab:
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert self.processes() == []
+
+
+LOOK = r"""
+uptime; free -m | sed -n 2p
+ps -eo rss=,comm= --sort=-rss | head -5
+dmesg | grep -iE 'oom|killed process|blocked for|fatal|segv' | tail -5
+journalctl -q --no-pager -u kubelet --since=-15min -o cat \
+    | grep -E 'Killing|[Pp]robe failed|BackOff' | cut -c40-260 | tail -6
+for log in $(find /var/log/pods/kube-system_* -name '[1-9]*.log' -mmin -15 2>/dev/null); do
+    before=${log%/*}/$(($(basename "$log" .log) - 1)).log
+    [ -s "$before" ] && echo "$before ended with:" && tail -n 6 "$before" | cut -c1-220
+done
+true
+"""
+
+
+def look(carrier: UmlCarrier) -> str:
+    """What the nodes say of themselves, for whoever reads of a failed test and has no lab to look at."""
+    said = []
+    for node in carrier.spec.nodes:
+        try:
+            said.append(f"{node.name}:\n{carrier.execute(node.name, LOOK, timeout=40).stdout}")
+        except LabError as error:
+            said.append(f"{node.name}: {error}")
+    return "\n".join(said)

@@ -350,7 +350,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         which = tool.shutil.which
         monkeypatch.setattr(
             tool.shutil, "which",
-            lambda name, **more: None if name == "vagrant" and name not in there else which(name, **more),
+            lambda name, **more: which(name, **more) if name != "vagrant" else name if name in there else None,
         )  # fmt: skip
         monkeypatch.setattr(tool, "has_plugin", lambda: tool.PLUGIN in there)
         monkeypatch.setattr(tool, "APT_LISTS", tmp_path / "lists")
@@ -570,6 +570,8 @@ def test_the_box_is_made_of_what_the_nodes_are_made_of() -> None:
 
 
 def ran(*lines: str, **values: Any) -> report.Run:
+    """A run; unless the test says otherwise, what `vagrant up` made alone gave the book's outputs."""
+    values = {"alone": compared(affinity="unchanged"), "wanted_alone": 1, **values}
     run = report.Run(begun=datetime(2026, 1, 2, 3, 4, tzinfo=UTC), kvm=False, versions={"QEMU": "7.2"}, **values)
     for line in lines:
         run.hear(line)
@@ -582,7 +584,7 @@ def test_a_run_that_did_not_end_says_how_far_it_came() -> None:
     )
     run.error = f"no end within 75 minutes: {Path.home()}/x and {report.ROOT}/y"
     run.state = {"node01: uptime": "up 3 min\n"}
-    text = report.page(run, SPEC)
+    text = report.page(run)
     assert "| vagrant up, 3 machines | 200.5 |\n| kubeadm init | did not end |" in text
     assert "ended at the step “kubeadm init”" in text and "No output was compared." in text
     assert "no end within 75 minutes: ~/x and ./y" in text and "up 3 min" in text
@@ -594,11 +596,12 @@ def test_a_run_is_good_when_every_output_is_the_books() -> None:
     counts = {"all": 1, "unchanged": 1, "changed": 0, "failed": 0}
     run = ran(verdicts={"counts": counts, "snippets": snippets}, wanted=1)
     assert run.good
-    text = report.page(run, SPEC)
+    text = report.page(run)
     assert "1 of 1 outputs that were compared were the book's" in text and "noise: pod_to_pod/mtu." in text
+    assert not ran(verdicts={"counts": counts, "snippets": snippets}, wanted=1, alone={}).good
     run = ran(verdicts={"counts": counts, "snippets": snippets}, wanted=3)
     assert not run.good
-    assert "2 more could not be compared within the limit" in report.page(run, SPEC)
+    assert "2 more could not be compared within the limit" in report.page(run)
 
 
 def test_a_run_goes_on_with_what_an_interrupted_one_had_measured(tmp_path: Path) -> None:
@@ -629,16 +632,29 @@ def compared(**results: str) -> dict[str, Any]:
 def test_an_output_that_differs_is_shown_with_its_meaning() -> None:
     run = ran(verdicts=compared(dns="changed"), wanted=1, commit="0123456789abcdef")
     assert not run.good, "not listed: bad"
-    text = report.page(run, SPEC)
+    text = report.page(run)
     assert "### cluster_ip/dns: changed" in text and "- node01 lost a route" in text and "+new" in text
     assert "It compared the captures of commit 0123456789ab." in text
+
+
+def test_the_cluster_of_vagrant_up_alone_is_told_and_counts() -> None:
+    alone = compared(dns="changed", affinity="unchanged")
+    run = ran(verdicts=compared(dns="unchanged"), wanted=1, alone=alone, wanted_alone=3)
+    assert not run.good
+    text = report.page(run)
+    assert (
+        "Then a plain `vagrant up` made it once more, on new machines; "
+        "1 of 2 outputs that were compared were the book's, 1 more could not be compared within the limit.\n" in text
+    )
+    _, title, part = text.partition("## Differences of the cluster that `vagrant up` made alone")
+    assert title and "### cluster_ip/dns: changed" in part and "noise: cluster_ip/affinity." in part
 
 
 def test_an_output_that_must_differ_is_good_and_shown_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "DIFFERS", {"cluster_ip/dns": "a virtual machine has another clock"})
     run = ran(verdicts=compared(dns="changed", affinity="unchanged"), wanted=2)
     assert run.good, "listed: good"
-    text = report.page(run, SPEC)
+    text = report.page(run)
     assert "1 of 2 outputs that were compared were the book's, 1 was another as it must be" in text
     assert "### cluster_ip/dns: another, as it must be\n\nThe reason: a virtual machine has another clock." in text
     assert "-old\n+new" in text
@@ -652,7 +668,7 @@ def test_exactly_what_is_listed_must_differ(results: dict[str, str], monkeypatch
     monkeypatch.setattr(report, "DIFFERS", {"cluster_ip/dns": "a virtual machine has another clock"})
     run = ran(verdicts=compared(**results), wanted=len(results))
     assert not run.good
-    listed_in_vain = "Equal, and listed as what must be another: cluster_ip/dns." in report.page(run, SPEC)
+    listed_in_vain = "Equal, and listed as what must be another: cluster_ip/dns." in report.page(run)
     assert listed_in_vain == (results == {"dns": "unchanged"})
 
 
@@ -669,9 +685,19 @@ class FakeLab:
         self.asked: list[str] = []
         self.fails, self.number = fails, "one"
         monkeypatch.setattr(report, "_lab", self)
-        monkeypatch.setattr(report.tool, "run", lambda command, **_: self.asked.append(" ".join(command)))
-        machines = SimpleNamespace(vagrant=lambda *words: ["vagrant", *words])
+        self.members = ["controlplane", "node01", "node02"]
+        monkeypatch.setattr(report.tool, "run", self.run)
+        machines = SimpleNamespace(vagrant=lambda *words, alone=False: ["plain" if alone else "vagrant", *words])
         monkeypatch.setattr(report.VagrantCarrier, "running", lambda: machines)
+
+    def run(self, command: list[str], **_: Any) -> str:
+        """Vagrant, which makes another cluster when it is to make one alone."""
+        line = " ".join(command)
+        self.asked.append(line)
+        if line == "plain up":
+            self.number = "two"
+        told = [f"node/{name}" for name in self.members] if "kubectl" in line else []
+        return "\n".join([self.fails.get(line, ""), *told])
 
     def __call__(self, words: list[str], **_: Any) -> tuple[int, str]:
         line = " ".join(words)
@@ -710,15 +736,43 @@ def test_after_the_comparison_it_lives_on(whole: Callable[..., str], monkeypatch
     """Down, up, one node anew, and every command of a reader: each has its row."""
     lab = FakeLab(monkeypatch)
     page = whole(status=0)
-    changes = [line for line in lab.asked if line.split()[0] in ("verify", "down", "up", "vagrant")]
-    assert [line.split(" --")[0] for line in changes] == ["verify", "down", "up", "vagrant reload node02", "up"]
-    assert "cluster_ip/dns" in changes[0]
+    changes = [line for line in lab.asked if line.split()[0] in ("verify", "down", "up", "vagrant", "plain")]
+    assert [line.split(" -")[0] for line in changes] == [
+        "verify", "down", "up", "vagrant reload node02", "up",
+        "plain destroy", "plain up", "plain up", "plain ssh controlplane", "up", "verify",
+    ]  # fmt: skip
+    assert "cluster_ip/dns" in changes[0] and "cluster_ip/dns" in changes[-1]
     rows = re.findall(r"^\| (.+) \| [\d.]+ \|$", page, re.MULTILINE)
     assert rows == [
         "lab verify", "lab down", "lab up, the cluster kept", "vagrant reload node02, and ready again",
         *(f"lab {words}" for words in report.COMMANDS),
+        "plain vagrant destroy", "plain vagrant up", "plain vagrant up", "plain vagrant ssh",
+        "the cluster of plain vagrant up is ready", "lab verify",
     ]  # fmt: skip
     assert "did not end" not in page
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("provisions again", "provisioned machines that were up and provisioned"),
+        ("node02 did not join", "left node02 out of the cluster"),
+        ("the old cluster", "made no cluster of its own"),
+    ],
+)
+def test_what_vagrant_up_does_not_make_is_told(
+    fault: str, told: str, whole: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = FakeLab(monkeypatch)
+    if fault == "provisions again":
+        lab.fails["plain up"] = "==> node01: Running provisioner: cluster (shell)..."
+    elif fault == "node02 did not join":
+        lab.members.remove("node02")
+    else:
+        monkeypatch.setattr(report, "_identity", lambda: "one")
+    page = whole(status=1)
+    assert "## Why it ended" in page and told in page
+    assert "Then a plain `vagrant up`" not in page and "noise: cluster_ip/dns." in page
 
 
 def test_a_command_that_fails_is_told_and_nothing_is_lost(
@@ -730,7 +784,7 @@ def test_a_command_that_fails_is_told_and_nothing_is_lost(
     assert "1 of 1 outputs that were compared were the book's" in page and "noise: cluster_ip/dns." in page
     assert "| lab logs node01 kubelet | failed, see below |" in page and "journalctl: no such unit" in page
     assert "| lab check pod_to_pod/mtu | failed, see below |" in page and "did not end" not in page
-    assert lab.asked[-len(report.COMMANDS) :] == list(report.COMMANDS)
+    assert [line for line in lab.asked if line in report.COMMANDS] == list(report.COMMANDS)
 
 
 def test_a_command_that_says_something_else_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
