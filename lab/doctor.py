@@ -33,6 +33,7 @@ BUILD_PROGRAMS = {
     "make": "make",
     "mke2fs": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",
+    "patch": "patch",
     "perl": "perl",
     "strip": "binutils",
     "tar": "tar",

@@ -99,7 +99,7 @@ _ROLES = {
     "lab/image/calico/confd/": "how BIRD is configured",
     "lab/image/guest/": "what a node's disk holds",
     "lab/image/images.py": "what the pods' images hold",
-    "lab/image/kernel/": "the kernel's configuration",
+    "lab/image/kernel/": "how the kernel is made",
     "lab/image/packages.txt": "the nodes' Debian packages",
     "lab/image/": "the pinned components",
     "lab/cluster.yaml": "the description of the cluster",

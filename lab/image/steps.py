@@ -200,7 +200,8 @@ class Kernel(Step):
 
     def inputs(self) -> Iterable[str | Path]:
         debian = self.spec.debian
-        return ["kernel-2", debian.mirror, *debian.kernel_sources, IMAGE / "kernel/kernel.config"]
+        files = [IMAGE / "kernel/kernel.config", *KERNEL_PATCHES]
+        return ["kernel-3", debian.mirror, *debian.kernel_sources, *files]
 
     def build(self, work: Path) -> None:
         log = work / "build.log"
@@ -213,6 +214,7 @@ class Kernel(Step):
             what="unpacking the kernel",
             log=log,
         )
+        patched = _patch(source, log)
         make = ["make", "ARCH=um", f"-j{len(os.sched_getaffinity(0))}"]
         config = f"KCONFIG_ALLCONFIG={IMAGE / 'kernel/kernel.config'}"
         fixed = {
@@ -228,7 +230,32 @@ class Kernel(Step):
         shutil.copy(source / ".config", work / "config")
         shutil.rmtree(source)
         shutil.rmtree(with_source)
-        (work / "info.json").write_text(components(("linux", version, f"Debian package {package}", work / "linux")))
+        origin = ", ".join([f"Debian package {package}", *patched])
+        (work / "info.json").write_text(components(("linux", version, origin, work / "linux")))
+
+
+KERNEL_PATCHES = sorted((IMAGE / "kernel").glob("*.patch"))
+"""Faults of Linux in user mode that are mended here; each patch says what is seen without it."""
+
+
+def _patch(source: Path, log: Path) -> list[str]:
+    """Mend what can be mended, and name it.
+
+    A patch that does not fit is left out: Debian's sources move on, and a kernel without it still works
+    most of the time. A test on the running lab sees the fault that comes back with it.
+    """
+    done = []
+    for path in KERNEL_PATCHES:
+        command = ["patch", "--directory", str(source), "--strip=1", "--force", "--input", str(path)]
+        try:
+            shell.run([*command, "--dry-run"], what=f"does {path.name} fit this kernel", log=log)
+        except LabError:
+            with log.open("a") as stream:
+                stream.write(f"{path.name} does not fit this kernel: it is left out\n")
+            continue
+        shell.run(command, what=f"patching the kernel: {path.name}", log=log)
+        done.append(path.name)
+    return done
 
 
 NEWER = {"NETFILTER_XTABLES_LEGACY", "IP_NF_IPTABLES_LEGACY", "IP6_NF_IPTABLES_LEGACY"}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -115,6 +116,23 @@ def test_a_large_copy_gets_through(lab: Lab, on: On, sender: str, receiver: str)
     )
     on(receiver, "rm -f /tmp/copy")
     assert size.strip() == "60000000"
+
+
+MANY_PAGES = """
+$n = shift; @kept = map { $_ * 7 } 0 .. 100000;
+$begin = syscall(9, 0, $n * 4096, 1, 0x22, -1, 0); # mmap, to be read, private and of no file
+for $round (1 .. 2) {
+    unpack("P1", pack("Q", $begin + $_ * 4096)) for 0 .. $n - 1; # all are the one page of zeros, so none adjoin
+    $sum = 0; $sum += $_ for @kept; print "$round $sum\\n";
+}
+"""
+
+
+def test_a_program_may_have_more_pages_than_this_host_allows_mappings(on: On) -> None:
+    """Each is a mapping of one of this host's processes: see lab/image/kernel/mappings.patch."""
+    pages = int(Path("/proc/sys/vm/max_map_count").read_text()) + 5000
+    said = on("node02", f"perl -e {shlex.quote(MANY_PAGES)} {pages}", timeout=300)
+    assert said.splitlines() == ["1 35000350000", "2 35000350000"]
 
 
 def test_keys_are_private(lab: Lab) -> None:

@@ -50,7 +50,7 @@ CHANGES = {
     "new": ("lab/provision/a/new.sh", "x", "lab/provision/a/new.sh (how nodes are set up) is new"),
     "sum": ("lab/image/calico/go.sum", "x", "lab/image/calico/go.sum (the pinned components)"),
     "mod": ("lab/image/etcd/go.mod", "x", "lab/image/etcd/go.mod (the pinned components) is new"),
-    "kernel": ("lab/image/kernel/new.config", "x", "lab/image/kernel/new.config (the kernel's configuration) is new"),
+    "kernel": ("lab/image/kernel/new.config", "x", "lab/image/kernel/new.config (how the kernel is made) is new"),
     "pin": ("lab/cluster.yaml", CLUSTER.replace("v1.37.2", "v1.38.0"), "the pinned kubernetes: v1.37.2, now v1.38.0"),
     "network": (
         "lab/cluster.yaml",

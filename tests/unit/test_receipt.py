@@ -154,7 +154,7 @@ def test_a_fresh_capture_is_not_stale(snippet: Snippet, kept: receipt.Receipt) -
         ("lab/cluster.yaml", "lab/cluster.yaml (the description of the cluster)"),
         ("lab/image/calico/go.sum", "lab/image/calico/go.sum (the pinned components)"),
         ("lab/image/calico/go.mod", "lab/image/calico/go.mod (the pinned components) is new"),
-        ("lab/image/kernel/options.config", "lab/image/kernel/options.config (the kernel's configuration) is new"),
+        ("lab/image/kernel/options.config", "lab/image/kernel/options.config (how the kernel is made) is new"),
     ],
 )
 def test_a_change_makes_it_stale(snippet: Snippet, kept: receipt.Receipt, write: Write, name: str, words: str) -> None:
