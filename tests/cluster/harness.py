@@ -67,6 +67,7 @@ class Lab:
 
 LOOK = r"""
 uptime; free -m | sed -n 2p
+top -b -n 2 -d 1 -w 100 | tail -n +8 | awk '/^top -/ {second = 1} second' | sed -n 7,10p
 ps -eo rss=,comm= --sort=-rss | head -5
 dmesg | grep -iE 'oom|killed process|blocked for|fatal|segv' | tail -5
 journalctl -q --no-pager -u kubelet --since=-15min -o cat \

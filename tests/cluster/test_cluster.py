@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import Lab
+from harness import Lab, look
 
 from lab.carriers.uml import UmlCarrier
 from lab.spec import load_spec
@@ -133,6 +133,14 @@ def test_a_program_may_have_more_pages_than_this_host_allows_mappings(on: On) ->
     pages = int(Path("/proc/sys/vm/max_map_count").read_text()) + 5000
     said = on("node02", f"perl -e {shlex.quote(MANY_PAGES)} {pages}", timeout=300)
     assert said.splitlines() == ["1 35000350000", "2 35000350000"]
+
+
+def test_a_failed_test_tells_how_the_nodes_are(carrier: UmlCarrier) -> None:
+    """The look that is taken then: each node's load, what needs its processor, and what fills its memory."""
+    said = look(carrier)
+    assert re.findall(r"^(\w+):$", said, re.MULTILINE) == NODES
+    assert said.count("load average: ") == said.count("%CPU") == len(NODES)
+    assert "kube-apiserver" in said
 
 
 def test_keys_are_private(lab: Lab) -> None:
