@@ -75,7 +75,7 @@ test-vagrant-boot: setup ## Three virtual machines from our box: up, looked at, 
 	@timeout --signal=INT 600 $(BIN)/pytest -q -s -x tests/machines
 
 .PHONY: test-vagrant
-test-vagrant: setup ## The whole cluster on virtual machines, compared with the book; writes docs/lab/vagrant-report.md
+test-vagrant: setup ## The whole cluster on virtual machines, by lab and by Vagrant alone, compared with the book; writes docs/lab/vagrant-report.md
 	@scripts/setup.sh $$($(BIN)/lab doctor --carrier vagrant --packages)
 	@timeout 4800 $(BIN)/python -m lab.vagrant.report
 
