@@ -425,6 +425,7 @@ def page(run: Run) -> str:
         "This page is written by `make test-vagrant`, each time anew, and by nobody else.",
         _sentence(run),
         *([f"It compared the captures of commit {run.commit[:12]}."] if run.commit and run.verdicts else []),
+        "",
         f"It began on {run.begun:%Y-%m-%d at %H:%M} UTC and took {_minutes(run.seconds)}; "
         f"its limit was {run.limit} minutes.",
         *(["The machines ran already when it began; all after that was made by it."] if run.found else []),
