@@ -30,7 +30,8 @@ What a node is asked may take longer where the processor is emulated, see `Vagra
 
 
 @contextmanager
-def _step(say: Report, text: str) -> Iterator[None]:
+def timed(say: Report, text: str) -> Iterator[None]:
+    """Tell that a step begins, and how many seconds it took once it has ended well."""
     begin = time.monotonic()
     say(f"{text} ...")
     yield
@@ -59,7 +60,7 @@ def prepare(say: Report, *, with_box: bool = True, with_products: bool = False) 
         making.build(say)
     for step in steps:
         if not store.has(step):
-            with _step(say, f"{step.name}, about {step.expected:.0f} s the first time"):
+            with timed(say, f"{step.name}, about {step.expected:.0f} s the first time"):
                 store.ensure(step)
     if with_box:
         path = store.path(steps[-1]) / "living-book.box"
@@ -115,7 +116,7 @@ def machines(spec: Spec, bringup: Bringup, say: Report) -> VagrantCarrier:
         _destroy(state, spec, say)
         state = None
     if state is None or not state.alive():
-        with _step(say, "libvirt in a network of its own"):
+        with timed(say, "libvirt in a network of its own"):
             carrier = VagrantCarrier.create(spec, {})
     else:
         carrier = VagrantCarrier(spec, state)
@@ -123,7 +124,7 @@ def machines(spec: Spec, bringup: Bringup, say: Report) -> VagrantCarrier:
     tool.take_plugins(files.folder() / "home")
     carrier.state.phase = "starting"
     carrier.state.owner = os.getpid()
-    with _step(say, f"vagrant up, {len(spec.nodes)} machines"):
+    with timed(say, f"vagrant up, {len(spec.nodes)} machines"):
         carrier.save()
         tool.run(
             carrier.vagrant("up"), what="vagrant up",
@@ -131,7 +132,7 @@ def machines(spec: Spec, bringup: Bringup, say: Report) -> VagrantCarrier:
         )  # fmt: skip
         carrier.save()
     carrier.sockets.mkdir(mode=0o700, exist_ok=True)
-    with _step(say, "ssh to every node"), ThreadPoolExecutor() as pool:
+    with timed(say, "ssh to every node"), ThreadPoolExecutor() as pool:
         list(pool.map(lambda node: carrier.connect(node.name, timeout=SSH_LIMIT), spec.nodes))
     _check_version(carrier)
     return carrier
@@ -153,7 +154,7 @@ def _check_version(carrier: VagrantCarrier) -> None:
 def cluster(carrier: VagrantCarrier, bringup: Bringup, say: Report) -> None:
     """Make the cluster on machines that are up, node after node, and wait until it is ready."""
     spec = carrier.spec
-    with _step(say, "kubeadm init, Calico"):
+    with timed(say, "kubeadm init, Calico"):
         bringup._must(carrier, spec.control_plane.name, "sh /opt/lab/cluster.sh", limit=NODE_LIMIT)
     config = carrier.execute(spec.control_plane.name, "cat /etc/kubernetes/admin.conf").stdout
     target = carrier.kubeconfig()
@@ -161,10 +162,10 @@ def cluster(carrier: VagrantCarrier, bringup: Bringup, say: Report) -> None:
     with open(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as stream:
         stream.write(config)
     for node in spec.workers:  # one after the other: joining costs the control plane most
-        with _step(say, f"kubeadm join, {node.name}"):
+        with timed(say, f"kubeadm join, {node.name}"):
             bringup._must(carrier, node.name, "sh /opt/lab/cluster.sh", limit=NODE_LIMIT)
     for condition in ready.CONDITIONS:
-        with _step(say, condition.text):
+        with timed(say, condition.text):
             ready.wait(carrier, condition, bringup.products, patience=tool.slowness())
     carrier.state.phase = "ready"
     carrier.save()
@@ -179,7 +180,7 @@ def down(say: Report) -> None:
         return
     carrier = VagrantCarrier(load_spec(), state)
     if state.alive():
-        with _step(say, "vagrant halt"), suppress(LabError):
+        with timed(say, "vagrant halt"), suppress(LabError):
             tool.run(
                 carrier.vagrant("halt"), what="vagrant halt", log=files.folder() / "logs/vagrant.log", limit=HALT_LIMIT
             )

@@ -229,16 +229,14 @@ def _compare(into: dict[str, Any], say: Callable[[str], None], chapters: Sequenc
     file = state_dir() / "vagrant-verdicts.json"
     file.unlink(missing_ok=True)
     words = ["verify", f"--jobs={4 if tool.kvm() else 1}", f"--json={file}", *chapters]
-    say("lab verify ...")
-    begin = time.monotonic()
-    try:
-        _, said = _lab(words, limit=limit, show=True)
-    finally:  # also what was compared until the time was over is told
-        if file.exists():
-            into.update(json.loads(file.read_text()))
-    if not into:
-        raise LabError("lab verify compared nothing", detail=said[-2000:], hint="lab status")
-    say(f"lab verify: {time.monotonic() - begin:.1f} s")
+    with lifecycle.timed(say, "lab verify"):
+        try:
+            _, said = _lab(words, limit=limit, show=True)
+        finally:  # also what was compared until the time was over is told
+            if file.exists():
+                into.update(json.loads(file.read_text()))
+        if not into:
+            raise LabError("lab verify compared nothing", detail=said[-2000:], hint="lab status")
 
 
 def _live_on(run: Run, say: Callable[[str], None]) -> None:
@@ -273,21 +271,17 @@ def _alone(say: Callable[[str], None]) -> None:
     """
     before = _identity()
 
-    def vagrant(*words: str) -> str:
-        text = f"plain vagrant {words[0]}"
-        say(f"{text} ...")
-        begin = time.monotonic()
-        said = tool.run(
-            VagrantCarrier.running().vagrant(*words, alone=True), what=text,
-            log=files.folder() / "logs/vagrant.log", limit=COMMAND_LIMIT,
-        )  # fmt: skip
-        say(f"{text}: {time.monotonic() - begin:.1f} s")
-        return said
+    def vagrant(*words: str, again: str = "") -> str:
+        with lifecycle.timed(say, text := f"plain vagrant {words[0]}{again}"):
+            return tool.run(
+                VagrantCarrier.running().vagrant(*words, alone=True), what=text,
+                log=files.folder() / "logs/vagrant.log", limit=COMMAND_LIMIT,
+            )  # fmt: skip
 
     with exclusive():
         vagrant("destroy", "--force")
         vagrant("up")
-        if "Running provisioner" in (said := vagrant("up")):
+        if "Running provisioner" in (said := vagrant("up", again=" again")):
             raise LabError("vagrant up provisioned machines that were up and provisioned", detail=said[-2000:])
         # Before `lab` has seen the machines: whatever is there now, Vagrant has made.
         said = vagrant("ssh", load_spec().control_plane.name, "-c", "sudo kubectl get nodes -o name")
@@ -301,13 +295,11 @@ def _alone(say: Callable[[str], None]) -> None:
 def _must(
     say: Callable[[str], None], text: str, words: Sequence[str], *, first: Callable[[], None] = lambda: None
 ) -> None:
-    say(f"{text} ...")
-    begin = time.monotonic()
-    first()
-    status, said = _lab(words)
-    if status:
-        raise LabError(f"{text}: exit status {status}", detail=said[-2000:], hint="lab status")
-    say(f"{text}: {time.monotonic() - begin:.1f} s")
+    with lifecycle.timed(say, text):
+        first()
+        status, said = _lab(words)
+        if status:
+            raise LabError(f"{text}: exit status {status}", detail=said[-2000:], hint="lab status")
 
 
 def _identity() -> str:

@@ -746,7 +746,7 @@ def test_after_the_comparison_it_lives_on(whole: Callable[..., str], monkeypatch
     assert rows == [
         "lab verify", "lab down", "lab up, the cluster kept", "vagrant reload node02, and ready again",
         *(f"lab {words}" for words in report.COMMANDS),
-        "plain vagrant destroy", "plain vagrant up", "plain vagrant up", "plain vagrant ssh",
+        "plain vagrant destroy", "plain vagrant up", "plain vagrant up again", "plain vagrant ssh",
         "the cluster of plain vagrant up is ready", "lab verify",
     ]  # fmt: skip
     assert "did not end" not in page
