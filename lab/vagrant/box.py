@@ -105,29 +105,7 @@ class Box(Step):
         log = work / "build.log"
         _pack(self.spec, products, work, log)
         disk._seed(self.spec, products, work, log)
-        raw = work / "disk.img"
-        _whole_disk(work / "base.img", raw, log)
-        (work / "base.img").unlink()
-        shell.run(
-            [
-                "qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-c", "-o", "compression_type=zstd",
-                raw, work / "box.img",
-            ],
-            what="compressing the disk", log=log,
-        )  # fmt: skip
-        raw.unlink()
-        (work / "metadata.json").write_text(
-            json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": (SIZE * MIB + START) // 2**30}) + "\n"
-        )
-        shell.run(
-            [
-                "tar", "-C", work, "--sort=name", f"--mtime=@{EPOCH}", "--owner=0", "--group=0", "--numeric-owner",
-                "-cf", work / "living-book.box", "metadata.json", "box.img",
-            ],
-            what="writing the box", log=log,
-        )  # fmt: skip
-        for name in ("metadata.json", "box.img"):
-            (work / name).unlink()
+        archive(work, GRUB_CONFIG, log)
         (work / "info.json").write_text(components())
 
 
@@ -162,27 +140,69 @@ def _pack(spec: Spec, products: dict[str, Path], work: Path, log: Path) -> None:
         f"set -e; tar -C {root} -xpf {products['box-root'] / 'rootfs.tar'}; cp -a {overlay}/. {root}/; "
         f"chown -R 0:0 {root}/usr/local {root}/opt {root}/etc/lab {root}/etc/sudoers.d {root}/etc/systemd; "
         f"chmod 440 {root}/etc/sudoers.d/vagrant; rm -f {root}/etc/resolv.conf {root}/etc/hostname; "
-        f"echo 'nameserver {spec.networks.gateway}' > {root}/etc/resolv.conf; "
-        f"mke2fs -q -t ext4 -E lazy_itable_init=0,lazy_journal_init=0,hash_seed={UUID} -U {UUID} "
-        f"-O ^metadata_csum_seed -L root -d {root} {work / 'base.img'} {SIZE}M"
     )
-    prefix = [] if os.getuid() == 0 else ["fakeroot"]
-    shell.run(
-        [*prefix, "sh", "-c", script], what="packing the disk", log=log,
-        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "E2FSPROGS_FAKE_TIME": EPOCH},
-    )  # fmt: skip
-    for made in (root, overlay):
-        shutil.rmtree(made)
+    file_system(root, script, work / "base.img", SIZE, log)
+    shutil.rmtree(overlay)
 
 
 UUID = "b0c5a1d0-0000-4000-8000-000000000001"
 """Of the box's file system: always the same. The first boot, which imports the images, still writes its own times."""
 
 
-def _whole_disk(part: Path, raw: Path, log: Path) -> None:
+def file_system(root: Path, script: str, image: Path, size: int, log: Path) -> None:
+    """Make an image of a file system from what a shell script lays into the folder `root`, which is then removed.
+
+    Args:
+        size: In MiB.
+    """
+    script += (
+        f"mke2fs -q -t ext4 -E lazy_itable_init=0,lazy_journal_init=0,hash_seed={UUID} -U {UUID} "
+        f"-O ^metadata_csum_seed -L root -d {root} {image} {size}M"
+    )
+    prefix = [] if os.getuid() == 0 else ["fakeroot"]
+    shell.run(
+        [*prefix, "sh", "-c", script], what="packing the disk", log=log,
+        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "E2FSPROGS_FAKE_TIME": EPOCH},
+    )  # fmt: skip
+    shutil.rmtree(root)
+
+
+def archive(work: Path, grub: str, log: Path) -> None:
+    """Make `base.img`, a file system with a kernel, the one file `living-book.box` that Vagrant takes.
+
+    Args:
+        grub: What GRUB is told.
+    """
+    raw = work / "disk.img"
+    _whole_disk(work / "base.img", raw, grub, log)
+    (work / "base.img").unlink()
+    size = raw.stat().st_size // 2**30
+    shell.run(
+        [
+            "qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-c", "-o", "compression_type=zstd",
+            raw, work / "box.img",
+        ],
+        what="compressing the disk", log=log,
+    )  # fmt: skip
+    raw.unlink()
+    (work / "metadata.json").write_text(
+        json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": size}) + "\n"
+    )
+    shell.run(
+        [
+            "tar", "-C", work, "--sort=name", f"--mtime=@{EPOCH}", "--owner=0", "--group=0", "--numeric-owner",
+            "-cf", work / "living-book.box", "metadata.json", "box.img",
+        ],
+        what="writing the box", log=log,
+    )  # fmt: skip
+    for name in ("metadata.json", "box.img"):
+        (work / name).unlink()
+
+
+def _whole_disk(part: Path, raw: Path, grub: str, log: Path) -> None:
     """A disk that starts by itself: GRUB, a table with one partition, and the partition."""
     config, core = raw.with_name("grub.cfg"), raw.with_name("core.img")
-    config.write_text(GRUB_CONFIG)
+    config.write_text(grub)
     shell.run(
         ["grub-mkimage", "-O", "i386-pc", "-o", core, "-c", config, "-p", "(hd0,msdos1)/boot/grub", *GRUB_MODULES],
         what="making GRUB", log=log,

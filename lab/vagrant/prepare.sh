@@ -8,29 +8,72 @@ if [ -e /tmp/lab.tar ]; then # not there when only this provisioner runs again
 	rm /tmp/lab.tar
 fi
 
-if [ ! -e /etc/lab/box ]; then
+# Of another box: the packages of a node. What they would start is started later, or, as bird, by Calico.
+packages() {
+	export DEBIAN_FRONTEND=noninteractive
+	[ ! -x /usr/bin/cloud-init ] || cloud-init status --wait >/dev/null || true # it may install some, too
+	systemctl stop apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service 2>/dev/null || true
+	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+	chmod 755 /usr/sbin/policy-rc.d
+	# Our files are there before their packages: where both have one, ours stays.
+	# shellcheck disable=SC2046 # one word a package
+	if ! { apt-get -q -q -o APT::Update::Error-Mode=any update &&
+		apt-get -q -q -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold install --yes \
+			--no-install-recommends $(cat /opt/lab/packages.txt) >/dev/null; }; then
+		rm -f /usr/sbin/policy-rc.d
+		echo "Debian's packages could not be installed: has this machine a way to a mirror? Then: vagrant provision" >&2
+		exit 1
+	fi
+	rm -f /usr/sbin/policy-rc.d
+}
+
+# Of another box: what it uses of swap, of firewalls and of updates stands in the way of a node.
+programs() {
+	swapoff -a
+	systemctl mask --quiet swap.target
+	sed -i '/\sswap\s/d' /etc/fstab
+	tar -C /opt/lab/products/root -cf - usr opt | tar -C / -xf - --no-same-owner --no-overwrite-dir
+	systemctl daemon-reload
+	systemctl restart systemd-modules-load.service systemd-sysctl.service containerd.service
+	for archive in /opt/lab/products/*.tar; do
+		ctr --namespace k8s.io images import "$archive" >/dev/null
+	done
+}
+
+# Of another box: whoever managed its network lets go of both devices, now and at every boot, and of their names.
+# What it had set stays until lab-vm and lab-dhcp set theirs, so that Vagrant's connection lives on.
+network() {
+	for unit in ifup@.service networking.service NetworkManager.service NetworkManager-wait-online.service \
+		systemd-networkd.socket systemd-networkd.service systemd-networkd-wait-online.service \
+		systemd-resolved.service dhcpcd.service; do
+		systemctl mask --quiet "$unit" 2>/dev/null || true
+	done
+	systemctl kill --signal=KILL 'ifup@*.service' networking.service NetworkManager.service \
+		systemd-networkd.service systemd-resolved.service dhcpcd.service 2>/dev/null || true
+	[ ! -d /etc/cloud ] || touch /etc/cloud/cloud-init.disabled
+	ln -sf /dev/null /etc/systemd/network/99-default.link
+	udevadm control --reload
+	systemctl enable --quiet lab-vm.service lab-dhcp.service
+}
+
+if [ ! -e /etc/lab/box ] && [ ! -e /etc/lab/prepared ]; then
 	# shellcheck source=/dev/null
 	. /etc/os-release
 	if [ "${ID:-}" != debian ] || [ "${VERSION_ID:-}" != 13 ]; then
 		echo "this box is ${PRETTY_NAME:-unknown}, and the nodes are Debian 13; name one: LAB_BOX=..." >&2
 		exit 1
 	fi
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get -q -q update
-	# shellcheck disable=SC2046 # one word a package
-	apt-get -q -q install --yes --no-install-recommends $(cat /opt/lab/packages.txt) >/dev/null
-	cp -a /opt/lab/products/root/. /
-	swapoff -a
-	sed -i '/\sswap\s/d' /etc/fstab
-	systemctl daemon-reload
-	systemctl enable --quiet lab-vm.service
-	systemctl restart systemd-modules-load.service systemd-sysctl.service containerd.service
-	for archive in /opt/lab/products/*.tar; do
-		ctr --namespace k8s.io images import "$archive" >/dev/null
-	done
+	packages
+	programs
+	network
+	touch /etc/lab/prepared
 fi
 
-/usr/local/sbin/lab-vm
+if [ -e /etc/lab/box ]; then
+	/usr/local/sbin/lab-vm
+else
+	systemctl restart lab-vm.service lab-dhcp.service
+fi
 # The node's own key takes the place of the one that the machine made for its first boot.
 # A signal costs nothing; a question to systemd costs seconds where the processor is emulated.
 kill -HUP "$(cat /run/sshd.pid)"
