@@ -79,6 +79,11 @@ test-vagrant: setup ## The whole cluster on virtual machines, by lab and by Vagr
 	@scripts/setup.sh $$($(BIN)/lab doctor --carrier vagrant --packages)
 	@timeout 4800 $(BIN)/python -m lab.vagrant.report
 
+.PHONY: test-vagrant-other
+test-vagrant-other: setup ## The same by a plain `vagrant up` of Debian 13 boxes that are not ours; writes docs/lab/vagrant-other-report.md
+	@scripts/setup.sh $$($(BIN)/lab doctor --carrier vagrant --packages)
+	@timeout 4800 $(BIN)/python -m lab.vagrant.report --other
+
 .PHONY: up
 up: setup ## Start the lab
 	@$(BIN)/lab up

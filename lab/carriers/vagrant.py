@@ -112,14 +112,16 @@ class VagrantCarrier(UmlCarrier):
         """
         return super().execute(node, command, timeout=timeout * tool.slowness())
 
-    def vagrant(self, *words: str, alone: bool = False) -> list[str]:
+    def vagrant(self, *words: str, alone: bool = False, **others: str) -> list[str]:
         """A command of vagrant, run where this lab's libvirt answers, with the box of the lab whatever LAB_BOX says.
 
         Args:
             alone: As a reader calls it who has no `lab`: `up` then also makes the cluster.
+            others: What else the environment says, such as another box.
         """
         unset = ["LAB_BOX", "LAB_DRIVES"] if alone else ["LAB_BOX"]
         settings = [f"{name}={value}" for name, value in environment().items() if name not in unset]
+        settings += [f"{name}={value}" for name, value in others.items()]
         return self.inside(["env", *(f"--unset={name}" for name in unset), *settings, "vagrant", *words])
 
     def destroy(self) -> None:

@@ -156,14 +156,28 @@ def cluster(carrier: VagrantCarrier, bringup: Bringup, say: Report) -> None:
     spec = carrier.spec
     with timed(say, "kubeadm init, Calico"):
         bringup._must(carrier, spec.control_plane.name, "sh /opt/lab/cluster.sh", limit=NODE_LIMIT)
-    config = carrier.execute(spec.control_plane.name, "cat /etc/kubernetes/admin.conf").stdout
+    take_kubeconfig(carrier)
+    for node in spec.workers:  # one after the other: joining costs the control plane most
+        with timed(say, f"kubeadm join, {node.name}"):
+            bringup._must(carrier, node.name, "sh /opt/lab/cluster.sh", limit=NODE_LIMIT)
+    await_ready(carrier, bringup, say)
+
+
+def take_kubeconfig(carrier: VagrantCarrier) -> None:
+    """Fetch what `kubectl` needs to know from the control plane."""
+    config = carrier.execute(carrier.spec.control_plane.name, "cat /etc/kubernetes/admin.conf").stdout
     target = carrier.kubeconfig()
     target.unlink(missing_ok=True)
     with open(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as stream:
         stream.write(config)
-    for node in spec.workers:  # one after the other: joining costs the control plane most
-        with timed(say, f"kubeadm join, {node.name}"):
-            bringup._must(carrier, node.name, "sh /opt/lab/cluster.sh", limit=NODE_LIMIT)
+
+
+def await_ready(carrier: VagrantCarrier, bringup: Bringup, say: Report) -> None:
+    """Wait until the cluster is truly ready, whoever made it.
+
+    Raises:
+        LabError: It is not ready within its limits.
+    """
     for condition in ready.CONDITIONS:
         with timed(say, condition.text):
             ready.wait(carrier, condition, bringup.products, patience=tool.slowness())

@@ -1,5 +1,6 @@
-"""`make test-vagrant`: the whole cluster on virtual machines, compared with the book, and a page about it.
+"""`make test-vagrant` and `make test-vagrant-other`: the cluster on virtual machines, compared, and a page about it.
 
+The first takes our box and has the cluster made by `lab`, then by Vagrant alone; the second takes boxes of others.
 The page is written in any case: from what the run measured, as far as it came.
 """
 
@@ -21,21 +22,26 @@ from types import FrameType
 from typing import Any
 
 from lab import carriers, ready, receipt, verdicts
-from lab.carriers.uml import load_state
+from lab.carriers.uml import State, load_state
 from lab.carriers.vagrant import VagrantCarrier, state_file
 from lab.errors import LabError
+from lab.image.steps import default_store
 from lab.lifecycle import exclusive
 from lab.paths import ROOT, state_dir
 from lab.snippets import select
 from lab.spec import load_spec
-from lab.vagrant import files, lifecycle, tool
+from lab.vagrant import files, lifecycle, mirror, others, tool
 
-PAGE = ROOT / "docs/lab/vagrant-report.md"
 LIMIT = 75
 """Minutes that the whole run may take, unless `--limit` says fewer."""
 
 CHAPTERS = ("pod_to_pod", "cluster_ip")
-"""What is compared where the processor is emulated; with KVM it is the whole book."""
+"""What is compared of boxes of others, and where the processor is emulated; of ours with KVM it is the whole book."""
+
+DIFFERENCES = "Differences"
+ALONE = "Differences of the cluster that `vagrant up` made alone"
+STARTED_ANEW = "Differences after all machines were started anew"
+"""What is compared has a heading each."""
 
 EXPECTED = {
     "linux": "the virtual machines run Debian's own build of the kernel; in user mode it is built from Debian's source",
@@ -56,7 +62,7 @@ COMMANDS = {
 }
 """What a reader types, and what stands in the answer of each; all end with 0."""
 
-COMMAND_LIMIT = 1800.0
+COMMAND_LIMIT = 2700.0
 """Seconds that one command may take, unless the whole run has fewer left."""
 
 QUESTIONS = (
@@ -76,6 +82,32 @@ class OutOfTime(KeyboardInterrupt):
 
 
 @dataclass
+class Comparison:
+    """Outputs of a cluster beside the book's.
+
+    Attributes:
+        after: What was done before, a sentence without its end.
+        heading: Over what differs.
+        chapters: Whose outputs; all when there are none.
+        wanted: How many outputs were to be compared.
+        found: The report of `lab verify`; empty when it did not come to it.
+    """
+
+    after: str
+    heading: str
+    chapters: Sequence[str] = ()
+    wanted: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Whether as many outputs were compared as there should be, and each came to what it must."""
+        snippets = self.found.get("snippets", [])
+        as_due = [each for each in snippets if each["result"] == _due(each["snippet"])]
+        return 0 < self.wanted == len(as_due) == len(snippets)
+
+
+@dataclass
 class Run:
     """What a run came to.
 
@@ -83,10 +115,7 @@ class Run:
         found: Whether the machines ran already when it began, as `--keep-machines` asks.
         steps: Each step that ended, and its seconds.
         state: What the cluster said of itself at the end, by the question.
-        verdicts: The report of `lab verify`; empty when it did not come to it.
-        wanted: How many outputs were to be compared.
-        alone: The same for the cluster that `vagrant up` made without `lab`.
-        wanted_alone: How many outputs were to be compared there.
+        compared: What was to be compared, in this order.
         commit: The checkout's commit, whose captures were compared; empty where there is none.
         failed: What was tried after the comparison and failed, each with what it said.
     """
@@ -102,10 +131,7 @@ class Run:
     error: str = ""
     state: dict[str, str] = field(default_factory=dict)
     cluster: dict[str, str] = field(default_factory=dict)
-    verdicts: dict[str, Any] = field(default_factory=dict)
-    wanted: int = 0
-    alone: dict[str, Any] = field(default_factory=dict)
-    wanted_alone: int = 0
+    compared: list[Comparison] = field(default_factory=list)
     commit: str = ""
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
@@ -113,8 +139,8 @@ class Run:
     @property
     def good(self) -> bool:
         """Whether the cluster was ready, every output the book's or another that must be, and every command well."""
-        compared = [(self.verdicts, self.wanted), (self.alone, self.wanted_alone)]
-        return all(_as_wanted(*each) for each in compared) and not self.error and not self.failed
+        compared = bool(self.compared) and all(each.good for each in self.compared)
+        return compared and not self.error and not self.failed
 
     def hear(self, line: str) -> None:
         """Keep what a line of progress tells: that a step began, or how long it took."""
@@ -123,13 +149,6 @@ class Run:
             self.unfinished = ""
         elif line.endswith(" ..."):
             self.unfinished = line.removesuffix(" ...")
-
-
-def _as_wanted(found: dict[str, Any], wanted: int) -> bool:
-    """Whether as many outputs were compared as there should be, and each came to what it must."""
-    snippets = found.get("snippets", [])
-    as_due = [each for each in snippets if each["result"] == _due(each["snippet"])]
-    return 0 < wanted == len(as_due) == len(snippets)
 
 
 def _due(snippet: str) -> str:
@@ -142,17 +161,22 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="lab.vagrant.report", description=__doc__)
     asked.add_argument("--limit", type=int, default=LIMIT, help="minutes that it may take")
     asked.add_argument(
-        "--chapters", nargs="+", metavar="NAME", help="what is compared; else two chapters, with KVM the whole book"
+        "--chapters",
+        nargs="+",
+        metavar="NAME",
+        help="what is compared; else two chapters, of our box with KVM the whole book",
     )
+    asked.add_argument("--other", action="store_true", help="take Debian 13 boxes that are not ours")
     asked.add_argument("--keep", action="store_true", help="leave the machines running afterwards")
     asked.add_argument("--keep-machines", action="store_true", help="take machines that run already")
     asked.add_argument("--go-on", action="store_true", help="go on with a run that was interrupted, and count its time")
     options = asked.parse_args()
+    journey = OTHERS if options.other else OURS
     run = Run(begun=datetime.now(UTC), kvm=tool.kvm(), versions=_versions_here(), limit=options.limit)
     run.commit = receipt.commit() or ""
-    chapters = options.chapters or ([] if run.kvm else list(CHAPTERS))
     try:
-        run.wanted, run.wanted_alone = len(select(chapters)), len(select(chapters[-1:]))
+        whole = run.kvm and not options.other
+        run.compared = journey.compared(options.chapters or ([] if whole else list(CHAPTERS)))
     except LabError as error:  # before machines are made for it
         asked.error(str(error))
     log = state_dir() / "vagrant-report.log"
@@ -176,14 +200,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.alarm(max(1, round(run.limit * 60 - spent)))
     try:
-        with exclusive():
-            _cluster(run, say, keep=options.keep_machines or options.go_on)
-        _compare(run.verdicts, say, chapters, limit=run.limit * 60)
-        _live_on(run, say)
-        for words in COMMANDS:
-            _try(run, say, words)
-        _alone(say)
-        _compare(run.alone, say, chapters[-1:], limit=run.limit * 60)
+        journey.go(run, say, keep=options.keep_machines or options.go_on)
     except LabError as error:
         run.error = str(error)
     except OutOfTime:
@@ -195,8 +212,8 @@ def main() -> None:
         run.load = " ".join(f"{value:.1f}" for value in os.getloadavg())
         run.seconds = time.monotonic() - begin
         _look(run)
-        PAGE.write_text(page(run), encoding="utf-8")
-        print(f"the report: {PAGE.relative_to(ROOT)}", file=sys.stderr)
+        (ROOT / journey.page).write_text(page(run, journey), encoding="utf-8")
+        print(f"the report: {journey.page}", file=sys.stderr)
         if not options.keep:
             lifecycle.delete(lambda line: print(line, file=sys.stderr))
     sys.exit(0 if run.good else 1)
@@ -215,6 +232,102 @@ def _recall(run: Run, log: Path) -> float:
     return time.time() - run.begun.timestamp()
 
 
+def _go_ours(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
+    """The cluster that `lab` makes of our box, its life, and the one that Vagrant makes alone."""
+    first, alone = run.compared
+    with exclusive():
+        _cluster(run, say, keep=keep)
+    _compare(first, say, limit=run.limit * 60)
+    _live_on(run, say)
+    for words in COMMANDS:
+        _try(run, say, words)
+    _alone(say)
+    _compare(alone, say, limit=run.limit * 60)
+
+
+def _go_others(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
+    """The cluster that Vagrant makes alone of boxes of others, and the same after all machines were started anew."""
+    first, anew = run.compared
+    with exclusive():
+        kept = keep and (state := load_state(state_file())) is not None and state.alive()
+        run.found = kept and not run.steps
+        if not kept:
+            _of_others(say)
+        run.cluster = _ready(say)
+    _compare(first, say, limit=run.limit * 60)
+    before = _identity()
+    with exclusive():
+        _vagrant(say, "reload", other=True)
+        _ready(say)
+    _same(before)
+    _compare(anew, say, limit=run.limit * 60)
+
+
+def _of_others(say: Callable[[str], None]) -> None:
+    """Have the whole cluster made by a plain `vagrant up` of boxes that are not ours.
+
+    Raises:
+        LabError: It is not made, or made anew by a second `vagrant up`.
+    """
+    os.environ["LAB_CARRIER"] = "vagrant"
+    spec, store = load_spec(), default_store()
+    lifecycle._require()
+    lifecycle.delete(say)
+    boxes = []
+    for kind in others.KINDS:
+        step = others.Other(spec, kind)
+        with lifecycle.timed(say, f"a box of others, {kind.name}"):
+            boxes.append((step, store.ensure(step) / "living-book.box"))
+    with lifecycle.timed(say, "lab box --other"):
+        lifecycle.prepare(say, with_box=False, with_products=True)
+    others.vagrantfile(spec, boxes)
+    with lifecycle.timed(say, "libvirt in a network of its own"):
+        carrier = VagrantCarrier.create(spec, {})
+    tool.take_plugins(files.folder() / "home")
+    carriers.remember("vagrant")
+    with mirror.lead(carrier.enter, spec.debian.mirror):
+        _vagrant(say, "up", other=True)
+    carrier.save()
+    _nothing_again(_vagrant(say, "up", again=" again", other=True))
+
+
+def _ready(say: Callable[[str], None]) -> dict[str, str]:
+    """Wait until the cluster on the machines is truly ready; returns its versions."""
+    spec = load_spec()
+    carrier = VagrantCarrier(spec, _state())
+    carrier.state.phase = "starting"
+    carrier.save()
+    for node in spec.nodes:
+        carrier.connect(node.name, timeout=lifecycle.SSH_LIMIT)
+    lifecycle._check_version(carrier)
+    lifecycle.take_kubeconfig(carrier)
+    lifecycle.await_ready(carrier, files.bringup(spec, say), say)
+    return carrier.versions()
+
+
+def _state() -> State:
+    state = load_state(state_file())
+    if state is None:
+        raise LabError("no virtual machines run in this checkout", hint="make test-vagrant-other")
+    return state
+
+
+def _vagrant(say: Callable[[str], None], *words: str, again: str = "", other: bool = False) -> str:
+    """A command of vagrant as of a reader without `lab`; returns what it said."""
+    with lifecycle.timed(say, text := f"plain vagrant {words[0]}{again}"):
+        carrier = VagrantCarrier(load_spec(), _state())
+        settings = {"LAB_BOX": "others", "VAGRANT_CWD": str(others.folder())} if other else {}
+        return tool.run(
+            carrier.vagrant(*words, alone=True, **settings), what=text,
+            log=files.folder() / "logs/vagrant.log", limit=COMMAND_LIMIT,
+        )  # fmt: skip
+
+
+def _nothing_again(said: str) -> None:
+    if "Running provisioner" in said:
+        raise LabError("vagrant up provisioned machines that were up and provisioned", detail=said[-2000:])
+
+
 def _cluster(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
     os.environ["LAB_CARRIER"] = "vagrant"
     state = load_state(state_file())
@@ -224,18 +337,18 @@ def _cluster(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
     run.cluster = carrier.versions()
 
 
-def _compare(into: dict[str, Any], say: Callable[[str], None], chapters: Sequence[str], *, limit: float) -> None:
+def _compare(into: Comparison, say: Callable[[str], None], *, limit: float) -> None:
     """Let the snippets run on the virtual machines, and compare with what is kept."""
     file = state_dir() / "vagrant-verdicts.json"
     file.unlink(missing_ok=True)
-    words = ["verify", f"--jobs={4 if tool.kvm() else 1}", f"--json={file}", *chapters]
+    words = ["verify", f"--jobs={4 if tool.kvm() else 1}", f"--json={file}", *into.chapters]
     with lifecycle.timed(say, "lab verify"):
         try:
             _, said = _lab(words, limit=limit, show=True)
         finally:  # also what was compared until the time was over is told
             if file.exists():
-                into.update(json.loads(file.read_text()))
-        if not into:
+                into.found = json.loads(file.read_text())
+        if not into.found:
             raise LabError("lab verify compared nothing", detail=said[-2000:], hint="lab status")
 
 
@@ -270,21 +383,12 @@ def _alone(say: Callable[[str], None]) -> None:
         LabError: It is not made, or not by Vagrant, or does not become ready.
     """
     before = _identity()
-
-    def vagrant(*words: str, again: str = "") -> str:
-        with lifecycle.timed(say, text := f"plain vagrant {words[0]}{again}"):
-            return tool.run(
-                VagrantCarrier.running().vagrant(*words, alone=True), what=text,
-                log=files.folder() / "logs/vagrant.log", limit=COMMAND_LIMIT,
-            )  # fmt: skip
-
     with exclusive():
-        vagrant("destroy", "--force")
-        vagrant("up")
-        if "Running provisioner" in (said := vagrant("up", again=" again")):
-            raise LabError("vagrant up provisioned machines that were up and provisioned", detail=said[-2000:])
+        _vagrant(say, "destroy", "--force")
+        _vagrant(say, "up")
+        _nothing_again(_vagrant(say, "up", again=" again"))
         # Before `lab` has seen the machines: whatever is there now, Vagrant has made.
-        said = vagrant("ssh", load_spec().control_plane.name, "-c", "sudo kubectl get nodes -o name")
+        said = _vagrant(say, "ssh", load_spec().control_plane.name, "-c", "sudo kubectl get nodes -o name")
         if missing := [node.name for node in load_spec().nodes if f"node/{node.name}" not in said.split()]:
             raise LabError(f"vagrant up left {', '.join(missing)} out of the cluster", detail=said[-2000:])
     _must(say, "the cluster of plain vagrant up is ready", ["up", "--carrier", "vagrant"])
@@ -404,19 +508,82 @@ def _versions_here() -> dict[str, str]:
 # --- the page -------------------------------------------------------------------
 
 
-def page(run: Run) -> str:
+@dataclass(frozen=True)
+class Journey:
+    """What a run goes through, and the page about it.
+
+    Attributes:
+        about: Paragraphs about what it took, each of one line a sentence.
+        comparisons: What was done before each, the heading, and which of the chosen chapters.
+        go: Does it all.
+    """
+
+    page: str
+    command: str
+    title: str
+    description: str
+    about: Sequence[str]
+    comparisons: Sequence[tuple[str, str, slice]]
+    go: Callable[..., None]
+
+    def compared(self, chapters: Sequence[str]) -> list[Comparison]:
+        """What is to be compared of these chapters.
+
+        Raises:
+            LabError: One is none of the book.
+        """
+        return [
+            Comparison(after, heading, part := chapters[which], wanted=len(select(part)))
+            for after, heading, which in self.comparisons
+        ]
+
+
+OURS = Journey(
+    page="docs/lab/vagrant-report.md",
+    command="make test-vagrant",
+    title="A run on virtual machines",
+    description="What the last run of the whole cluster on virtual machines took, and how its answers compare.",
+    about=(),
+    comparisons=(
+        ("The whole cluster came up on {machines} and was ready", DIFFERENCES, slice(None)),
+        ("Then a plain `vagrant up` made it once more, on new machines", ALONE, slice(-1, None)),
+    ),
+    go=_go_ours,
+)
+OTHERS = Journey(
+    page="docs/lab/vagrant-other-report.md",
+    command="make test-vagrant-other",
+    title="A run on boxes of others",
+    description="What the last run on Debian 13 boxes that are not this project's took, and how its answers compare.",
+    about=(
+        "Its boxes have nothing of this project inside: Debian 13 of Debian's packages, made as public boxes are.",
+        "In each, something else manages the network:",
+        "",
+        *(f"- {kind.name}, {kind.about};" for kind in others.KINDS[:-1]),
+        f"- {others.KINDS[-1].name}, {others.KINDS[-1].about}.",
+    ),
+    comparisons=(
+        ("A plain `vagrant up` made the whole cluster on {machines} of three such boxes", DIFFERENCES, slice(-1, None)),
+        ("Then all machines were started anew by `vagrant reload`", STARTED_ANEW, slice(0, 1)),
+    ),
+    go=_go_others,
+)
+
+
+def page(run: Run, journey: Journey = OURS) -> str:
     """The report in Markdown; every number of it was measured by this run."""
     lines = [
         "---",
-        "title: A run on virtual machines",
-        "description: What the last run of the whole cluster on virtual machines took, and how its answers compare.",
+        f"title: {journey.title}",
+        f"description: {journey.description}",
         "---",
         "",
-        "# A run on virtual machines",
+        f"# {journey.title}",
         "",
-        "This page is written by `make test-vagrant`, each time anew, and by nobody else.",
-        _sentence(run),
-        *([f"It compared the captures of commit {run.commit[:12]}."] if run.commit and run.verdicts else []),
+        f"This page is written by `{journey.command}`, each time anew, and by nobody else.",
+        *_sentences(run),
+        *([f"It compared the captures of commit {run.commit[:12]}."] if run.commit and run.compared[0].found else []),
+        *(["", *journey.about] if journey.about else []),
         "",
         f"It began on {run.begun:%Y-%m-%d at %H:%M} UTC and took {_minutes(run.seconds)}; "
         f"its limit was {run.limit} minutes.",
@@ -434,9 +601,10 @@ def page(run: Run) -> str:
     lines += [f"| {text} | failed, see below |" for text in run.failed]
     lines += ["", "## Versions", "", "| program | version |", "|---|---|"]
     lines += [f"| {name} | {version} |" for name, version in (run.versions | run.cluster).items()]
-    lines += ["", "## Differences", "", *_differences(run.verdicts)]
-    if run.alone:
-        lines += ["## Differences of the cluster that `vagrant up` made alone", "", *_differences(run.alone)]
+    lines.append("")
+    for each in run.compared:
+        if each.found or each is run.compared[0]:
+            lines += [f"## {each.heading}", "", *_differences(each.found)]
     if run.failed:
         lines += ["## Commands that failed", ""]
         for text, said in run.failed.items():
@@ -448,17 +616,16 @@ def page(run: Run) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _sentence(run: Run) -> str:
-    if run.verdicts:
-        up = f"The whole cluster came up on {len(load_spec().nodes)} virtual machines and was ready"
-        told = f"{up}; {_counted(run.verdicts, run.wanted)}."
-        if run.alone:
-            again = "Then a plain `vagrant up` made it once more, on new machines"
-            told += f"\n{again}; {_counted(run.alone, run.wanted_alone)}."
+def _sentences(run: Run) -> list[str]:
+    machines = f"{len(load_spec().nodes)} virtual machines"
+    if told := [
+        f"{each.after.format(machines=machines)}; {_counted(each.found, each.wanted)}."
+        for each in run.compared if each.found
+    ]:  # fmt: skip
         return told
     if run.unfinished:
-        return f"The run did not come to a ready cluster: it ended at the step “{run.unfinished}”."
-    return "The run did not come to a ready cluster."
+        return [f"The run did not come to a ready cluster: it ended at the step “{run.unfinished}”."]
+    return ["The run did not come to a ready cluster."]
 
 
 def _counted(found: dict[str, Any], wanted: int) -> str:

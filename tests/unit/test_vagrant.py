@@ -1,17 +1,21 @@
 """The carrier on virtual machines, without any: what is laid down, what is asked, what is said of failures."""
 
+import contextlib
+import http.client
 import json
 import os
 import re
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -28,7 +32,7 @@ from lab.image.steps import PROVISION
 from lab.node import Node
 from lab.snippets import select
 from lab.spec import NodeSpec, load_spec
-from lab.vagrant import box, files, lifecycle, report, tool
+from lab.vagrant import box, files, lifecycle, mirror, others, report, tool
 
 SPEC = load_spec()
 TOKEN = "abcdef.0123456789abcdef"
@@ -549,7 +553,7 @@ def test_the_disk_starts_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(box, "GRUB", grub)
     part, raw = tmp_path / "part.img", tmp_path / "disk.img"
     part.write_bytes(b"P" * 4096)
-    box._whole_disk(part, raw, tmp_path / "log")
+    box._whole_disk(part, raw, box.GRUB_CONFIG, tmp_path / "log")
     data = raw.read_bytes()
     assert data[:440] == b"B" * 440 and data[510:512] == b"\x55\xaa" and data[512:516] == b"CORE"
     assert data[446] == 0x80 and data[450] == 0x83
@@ -569,10 +573,22 @@ def test_the_box_is_made_of_what_the_nodes_are_made_of() -> None:
 # --- the report -----------------------------------------------------------------------
 
 
-def ran(*lines: str, **values: Any) -> report.Run:
+def ran(
+    *lines: str,
+    found: dict[str, Any] | None = None,
+    wanted: int = 0,
+    alone: dict[str, Any] | None = None,
+    wanted_alone: int = 1,
+    journey: report.Journey = report.OURS,
+    **values: Any,
+) -> report.Run:
     """A run; unless the test says otherwise, what `vagrant up` made alone gave the book's outputs."""
-    values = {"alone": compared(affinity="unchanged"), "wanted_alone": 1, **values}
     run = report.Run(begun=datetime(2026, 1, 2, 3, 4, tzinfo=UTC), kvm=False, versions={"QEMU": "7.2"}, **values)
+    run.compared = journey.compared(["cluster_ip"])
+    first, second = run.compared
+    first.found, first.wanted = found or {}, wanted
+    second.found = compared(affinity="unchanged") if alone is None else alone
+    second.wanted = wanted_alone
     for line in lines:
         run.hear(line)
     return run
@@ -580,8 +596,9 @@ def ran(*lines: str, **values: Any) -> report.Run:
 
 def test_a_run_that_did_not_end_says_how_far_it_came() -> None:
     run = ran(
-        "vagrant up, 3 machines ...", "node01: Starting domain.", "vagrant up, 3 machines: 200.5 s", "kubeadm init ..."
-    )
+        "vagrant up, 3 machines ...", "node01: Starting domain.", "vagrant up, 3 machines: 200.5 s", "kubeadm init ...",
+        alone={},
+    )  # fmt: skip
     run.error = f"no end within 75 minutes: {Path.home()}/x and {report.ROOT}/y"
     run.state = {"node01: uptime": "up 3 min\n"}
     text = report.page(run)
@@ -594,12 +611,12 @@ def test_a_run_that_did_not_end_says_how_far_it_came() -> None:
 def test_a_run_is_good_when_every_output_is_the_books() -> None:
     snippets = [{"snippet": "pod_to_pod/mtu", "result": "unchanged", "findings": [], "difference": "", "error": ""}]
     counts = {"all": 1, "unchanged": 1, "changed": 0, "failed": 0}
-    run = ran(verdicts={"counts": counts, "snippets": snippets}, wanted=1)
+    run = ran(found={"counts": counts, "snippets": snippets}, wanted=1)
     assert run.good
     text = report.page(run)
     assert "1 of 1 outputs that were compared were the book's" in text and "noise: pod_to_pod/mtu." in text
-    assert not ran(verdicts={"counts": counts, "snippets": snippets}, wanted=1, alone={}).good
-    run = ran(verdicts={"counts": counts, "snippets": snippets}, wanted=3)
+    assert not ran(found={"counts": counts, "snippets": snippets}, wanted=1, alone={}).good
+    run = ran(found={"counts": counts, "snippets": snippets}, wanted=3)
     assert not run.good
     assert "2 more could not be compared within the limit" in report.page(run)
 
@@ -630,7 +647,7 @@ def compared(**results: str) -> dict[str, Any]:
 
 
 def test_an_output_that_differs_is_shown_with_its_meaning() -> None:
-    run = ran(verdicts=compared(dns="changed"), wanted=1, commit="0123456789abcdef")
+    run = ran(found=compared(dns="changed"), wanted=1, commit="0123456789abcdef")
     assert not run.good, "not listed: bad"
     text = report.page(run)
     assert "### cluster_ip/dns: changed" in text and "- node01 lost a route" in text and "+new" in text
@@ -639,7 +656,7 @@ def test_an_output_that_differs_is_shown_with_its_meaning() -> None:
 
 def test_the_cluster_of_vagrant_up_alone_is_told_and_counts() -> None:
     alone = compared(dns="changed", affinity="unchanged")
-    run = ran(verdicts=compared(dns="unchanged"), wanted=1, alone=alone, wanted_alone=3)
+    run = ran(found=compared(dns="unchanged"), wanted=1, alone=alone, wanted_alone=3)
     assert not run.good
     text = report.page(run)
     assert (
@@ -652,7 +669,7 @@ def test_the_cluster_of_vagrant_up_alone_is_told_and_counts() -> None:
 
 def test_an_output_that_must_differ_is_good_and_shown_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "DIFFERS", {"cluster_ip/dns": "a virtual machine has another clock"})
-    run = ran(verdicts=compared(dns="changed", affinity="unchanged"), wanted=2)
+    run = ran(found=compared(dns="changed", affinity="unchanged"), wanted=2)
     assert run.good, "listed: good"
     text = report.page(run)
     assert "1 of 2 outputs that were compared were the book's, 1 was another as it must be" in text
@@ -666,7 +683,7 @@ def test_an_output_that_must_differ_is_good_and_shown_with_its_reason(monkeypatc
 def test_exactly_what_is_listed_must_differ(results: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is equal after all, one that failed, and another one beside it: none of them is good."""
     monkeypatch.setattr(report, "DIFFERS", {"cluster_ip/dns": "a virtual machine has another clock"})
-    run = ran(verdicts=compared(**results), wanted=len(results))
+    run = ran(found=compared(**results), wanted=len(results))
     assert not run.good
     listed_in_vain = "Equal, and listed as what must be another: cluster_ip/dns." in report.page(run)
     assert listed_in_vain == (results == {"dns": "unchanged"})
@@ -678,6 +695,24 @@ def test_what_must_differ_are_snippets_of_the_book() -> None:
     assert all(report.DIFFERS.values())
 
 
+class Machines:
+    """In the place of the carrier: it only says what it would call."""
+
+    def __init__(self, *_: Any) -> None:
+        self.enter = self.save = lambda: None
+
+    @classmethod
+    def create(cls, *_: Any) -> "Machines":
+        return cls()
+
+    @classmethod
+    def running(cls) -> "Machines":
+        return cls()
+
+    def vagrant(self, *words: str, alone: bool = False, **others: str) -> list[str]:
+        return [*others.values(), "plain" if alone else "vagrant", *words]
+
+
 class FakeLab:
     """The command `lab` of a run, which answers as the lab would."""
 
@@ -687,8 +722,8 @@ class FakeLab:
         monkeypatch.setattr(report, "_lab", self)
         self.members = ["controlplane", "node01", "node02"]
         monkeypatch.setattr(report.tool, "run", self.run)
-        machines = SimpleNamespace(vagrant=lambda *words, alone=False: ["plain" if alone else "vagrant", *words])
-        monkeypatch.setattr(report.VagrantCarrier, "running", lambda: machines)
+        monkeypatch.setattr(report, "_state", lambda: None)
+        monkeypatch.setattr(report, "VagrantCarrier", Machines)
 
     def run(self, command: list[str], **_: Any) -> str:
         """Vagrant, which makes another cluster when it is to make one alone."""
@@ -720,9 +755,10 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
     monkeypatch.setattr(report.signal, "signal", lambda *_: None)
 
     def go(*words: str, status: int) -> str:
-        page = tmp_path / "report.md"
+        journey = report.OTHERS if "--other" in words else report.OURS
+        page = tmp_path / journey.page
+        page.parent.mkdir(parents=True)
         monkeypatch.setattr(report, "ROOT", tmp_path)
-        monkeypatch.setattr(report, "PAGE", page)
         monkeypatch.setattr(sys, "argv", ["report", "--chapters", "cluster_ip/dns", *words])
         with pytest.raises(SystemExit) as caught:
             report.main()
@@ -775,6 +811,50 @@ def test_what_vagrant_up_does_not_make_is_told(
     assert "Then a plain `vagrant up`" not in page and "noise: cluster_ip/dns." in page
 
 
+@pytest.fixture
+def of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes of others without their build, and machines that are ready at once."""
+    step = SimpleNamespace(ensure=lambda step: Path("/store") / step.name)
+    monkeypatch.setattr(report, "default_store", lambda: step)
+    monkeypatch.setattr(report.others, "vagrantfile", lambda *_: None)
+    monkeypatch.setattr(report.others, "folder", lambda: Path("others"))
+    monkeypatch.setattr(report.lifecycle, "prepare", lambda *_, **__: None)
+    monkeypatch.setattr(report.lifecycle, "_require", lambda: None)
+    monkeypatch.setattr(report.tool, "take_plugins", lambda _: None)
+    monkeypatch.setattr(report.carriers, "remember", lambda _: None)
+    monkeypatch.setattr(report.mirror, "lead", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(report, "_ready", lambda _: {"linux": "6.12+deb13"})
+
+
+@pytest.mark.usefixtures("of_others")
+def test_a_run_on_boxes_of_others(whole: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made by Vagrant alone, compared, all machines started anew, compared again."""
+    lab = FakeLab(monkeypatch)
+    page = whole("--other", status=0)
+    changes = [line for line in lab.asked if "verify" in line or "plain" in line]
+    assert [line.split(" -")[0] for line in changes] == [
+        "others others plain up", "others others plain up", "verify", "others others plain reload", "verify",
+    ]  # fmt: skip
+    rows = re.findall(r"^\| (.+) \| [\d.]+ \|$", page, re.MULTILINE)
+    assert rows == [
+        *(f"a box of others, {kind.name}" for kind in others.KINDS),
+        "lab box --other", "libvirt in a network of its own", "plain vagrant up", "plain vagrant up again",
+        "lab verify", "plain vagrant reload", "lab verify",
+    ]  # fmt: skip
+    assert "on 3 virtual machines of three such boxes; 1 of 1 outputs" in page and "| linux | 6.12+deb13 |" in page
+    assert "`make test-vagrant-other`" in page and "- NetworkManager, as on a desktop" in page
+    assert f"## {report.STARTED_ANEW}" in page
+
+
+@pytest.mark.usefixtures("of_others")
+def test_boxes_of_others_that_make_no_cluster_are_told(
+    whole: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeLab(monkeypatch, **{"others others plain up": "==> node01: Running provisioner: cluster (shell)..."})
+    page = whole("--other", status=1)
+    assert "provisioned machines that were up and provisioned" in page and "No output was compared." in page
+
+
 def test_a_command_that_fails_is_told_and_nothing_is_lost(
     whole: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -788,7 +868,7 @@ def test_a_command_that_fails_is_told_and_nothing_is_lost(
 
 
 def test_a_command_that_says_something_else_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = ran(verdicts=compared(dns="unchanged"), wanted=1)
+    run = ran(found=compared(dns="unchanged"), wanted=1)
     assert run.good
     monkeypatch.setattr(report, "_lab", lambda _: (0, '{"phase": "down"}'))
     report._try(run, lambda _: None, "status --json")
@@ -822,6 +902,58 @@ def test_a_chapter_that_is_none_is_told_before_machines_are_made(
     assert caught.value.code == 2 and "no_such_chapter" in capsys.readouterr().err
 
 
+# --- boxes of others ------------------------------------------------------------------
+
+
+class Debian(BaseHTTPRequestHandler):
+    """A mirror with one package."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        if self.path != "/debian/pool/hello.deb":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def fetched(proxy: int, url: str) -> tuple[int, bytes]:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", proxy, timeout=10)) as connection:
+        connection.request("GET", url)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_machines_without_a_way_out_get_what_the_mirror_has_and_nothing_else() -> None:
+    Debian.asked.clear()
+    entered: list[bool] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Debian) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/debian"
+        with mirror.lead(lambda: entered.append(True), url, port=0) as port:
+            assert fetched(port, f"{url}/pool/hello.deb") == (200, b"hello")
+            assert fetched(port, f"{url}/pool/hello.deb") == (200, b"hello")
+            assert fetched(port, f"{url}/pool/none.deb")[0] == 404
+            assert fetched(port, f"http://127.0.0.1:{server.server_port}/elsewhere")[0] == 403
+        server.shutdown()
+        with mirror.lead(lambda: entered.append(True), "http://127.0.0.1:9/debian", port=0) as port:
+            assert fetched(port, "http://127.0.0.1:9/debian/pool/hello.deb")[0] == 502
+    assert Debian.asked == ["/debian/pool/hello.deb", "/debian/pool/none.deb"], "each once"
+    assert entered == [True, True]
+
+
+def test_boxes_of_others_differ_in_what_manages_their_network() -> None:
+    names = [others.Other(SPEC, kind).name for kind in others.KINDS]
+    assert names == ["other-box-ifupdown", "other-box-networkd", "other-box-networkmanager"]
+    assert len({others.Other(SPEC, kind).key for kind in others.KINDS}) == len(names)
+
+
 def test_a_command_of_the_run_ends_politely_when_the_time_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -844,15 +976,16 @@ def test_a_command_of_the_run_ends_politely_when_the_time_is_over(
     assert (tmp_path / "told").read_text() == "cleared\n"
 
 
-def test_the_committed_page_is_about_the_snippets_of_its_chapters() -> None:
+@pytest.mark.parametrize("journey", [report.OURS, report.OTHERS], ids=lambda journey: journey.title)
+def test_the_committed_page_is_about_the_snippets_of_its_chapters(journey: report.Journey) -> None:
     """All of them, as they are now: else it is of another state of the book."""
-    text = (report.ROOT / "docs/lab/vagrant-report.md").read_text()
-    equal = re.search(r"^Equal to the book apart from noise: (.+)\.$", text, re.MULTILINE)
-    assert equal, "no output was compared: run `make test-vagrant`"
-    names = {name for name in equal[1].split(", ") if name != "none"}
+    text = (report.ROOT / journey.page).read_text()
+    equal = re.findall(r"^Equal to the book apart from noise: (.+)\.$", text, re.MULTILINE)
+    assert len(equal) == len(journey.comparisons), f"not all was compared: run `{journey.command}`"
+    names = {name for part in equal for name in part.split(", ") if name != "none"}
     names |= set(re.findall(r"^### (\w+/\w+): ", text, re.MULTILINE))
     chapters = {name.split("/")[0] for name in names}
     now = {snippet.name for snippet in select([]) if snippet.chapter in chapters}
-    assert set(report.CHAPTERS) <= chapters, "run `make test-vagrant`"
+    assert set(report.CHAPTERS) <= chapters, f"run `{journey.command}`"
     missed, gone = sorted(now - names), sorted(names - now)
-    assert names == now, f"not compared: {missed}, not there any more: {gone}; run `make test-vagrant`"
+    assert names == now, f"not compared: {missed}, not there any more: {gone}; run `{journey.command}`"

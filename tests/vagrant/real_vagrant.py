@@ -48,10 +48,10 @@ def vagrant(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[s
     return subprocess.run(["vagrant", *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 
-def told(cwd: Path, **env: str) -> dict[str, Any]:
+def told(cwd: Path, *, wanted: Path = ROOT / "Vagrantfile", **env: str) -> dict[str, Any]:
     """What Vagrant read, by the name of the machine."""
     (cwd / "Vagrantfile").write_text(TELL)
-    done = vagrant("tell", cwd=cwd, WANTED=str(ROOT / "Vagrantfile"), **env)
+    done = vagrant("tell", cwd=cwd, WANTED=str(wanted), **env)
     assert done.returncode == 0, done.stdout + done.stderr
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

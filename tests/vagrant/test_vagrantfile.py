@@ -14,7 +14,7 @@ from lab.carriers.vagrant import VagrantCarrier, environment
 from lab.image.steps import PROVISION
 from lab.paths import ROOT
 from lab.spec import load_spec
-from lab.vagrant import files, tool
+from lab.vagrant import files, others, tool
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,24 @@ def test_another_box_gets_the_products_and_downloads_nothing_of_ours(tmp_path: P
         assert (found["box"], found["url"]) == ("somebody/debian-13", None)
         assert ["node", str(PROVISION / "node.sh"), "once"] in found["scripts"]
         assert found["folders"] == ["/opt/lab/products"]
+
+
+def test_machines_of_several_boxes_of_others_are_ours_in_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `make test-vagrant-other` starts."""
+    monkeypatch.setenv("LAB_STATE", str(tmp_path / "state"))
+    spec = load_spec()
+    boxes = [(others.Other(spec, kind), tmp_path / f"{kind.name}.box") for kind in others.KINDS]
+    others.vagrantfile(spec, boxes)
+    machines = told(tmp_path, wanted=others.folder() / "Vagrantfile", LAB_BOX="others")
+    assert [found["box"] for found in machines.values()] == [step.title for step, _ in boxes]
+    assert [found["url"] for found in machines.values()] == [[f"file://{file}"] for _, file in boxes]
+    ours = told(tmp_path, LAB_BOX="others")
+    for name, found in machines.items():
+        for part in ("scripts", "folders", "memory", "cpus", "primary"):
+            assert found[part] == ours[name][part]
+        assert [network["ip"] for _, network in found["networks"][:1]] == [spec.node(name).address]
 
 
 # --- what `vagrant up` refuses, before a machine is made --------------------------------
