@@ -564,9 +564,7 @@ def _choose(carrier: str | None) -> None:
 
 
 def _conclude(report: Any, *, changed_is_failure: bool = False) -> None:
-    total = len(report.changed) + len(report.failed) + len(report.unchanged)
-    counts = f"{len(report.changed)} changed, {len(report.failed)} failed"
-    say(f"{total} snippet{'s' if total != 1 else ''} in {report.seconds:.1f} s: {counts}")
+    """The exit status of what was told already."""
     if report.failed or (changed_is_failure and report.changed):
         sys.exit(1)
 

@@ -7,6 +7,7 @@ how the devices are called.
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -148,7 +149,7 @@ class Other(Step):
             script.append(f"fallocate -l {self.kind.swap}M {swap}; chmod 600 {swap}; mkswap -q {swap}")
         box.file_system(root, "; ".join(script) + "; ", work / "base.img", SIZE, log)
         (work / "rootfs.tar").unlink()
-        shell.run(["rm", "-r", laid], what="clearing away", log=log)
+        shutil.rmtree(laid)
         box.archive(work, GRUB.format(words=self.kind.words), log)
         (work / "info.json").write_text(components())
 

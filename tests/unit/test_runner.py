@@ -155,6 +155,25 @@ def test_a_bad_snippet_changes_nothing(
     assert {name: data for name, data in state(project).items() if not name.startswith("zz")} == before
 
 
+@pytest.mark.parametrize("more", ["", "assert False, TOKEN\n"], ids=["it goes on", "it fails with it"])
+def test_a_comparison_shows_no_secret(
+    lab: Lab, project: Path, write: Write, capsys: pytest.CaptureFixture[str], more: str
+) -> None:
+    """Not on the terminal, and in no report: CI shows both to everybody."""
+    lab.on("node01", "cat token", stdout="none\n")
+    ask = 'TOKEN = cluster.node("node01").run("cat token").stdout\n'
+    write("snippets/demo/routes.py", ROUTE + ask)
+    runner.update([])
+    lab.on("node01", "cat token", stdout="q1w2e3.r4t5y6u7i8o9p0aa\n")
+    write("snippets/demo/routes.py", ROUTE + ask + more)
+    files = [project / "report.json", project / "report.xml"]
+    assert runner.verify([], json_file=files[0], junit_file=files[1]).failed == ["demo/routes"]
+    shown = capsys.readouterr()
+    told = [shown.out, shown.err, *(file.read_text() for file in files)]
+    assert "it prints a bootstrap token, which is not shown here" in told[0]
+    assert not any("r4t5y6u7i8o9p0aa" in text for text in told)
+
+
 def test_the_line_of_the_snippet_is_shown(lab: Lab, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """Which statement, what its names stood for, and what came before on the terminal."""
     write("snippets/demo/routes.py", ROUTE.replace('"default" in out.stdout', "out.stdout == str(out.status)"))
