@@ -1,8 +1,10 @@
 """Commands that run snippets take turns, and say for whom they wait."""
 
+import io
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +14,6 @@ from fakes import Lab
 from lab import runner
 from lab.errors import LabError
 from lab.turn import turn
-
-Reader = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -31,20 +31,22 @@ def test_without_patience_the_holder_is_named(work: Callable[[list[str]], runner
     assert lab.events == []
 
 
-def test_it_waits_until_the_other_has_ended(holder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Reader) -> None:
+def test_it_waits_until_the_other_has_ended(holder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so at once, and goes on by itself."""
     monkeypatch.setenv("LAB_WAIT", "30")
+    heard = io.StringIO()  # what pytest captures must not be read while it is written
+    monkeypatch.setattr("sys.stderr", heard)
     order: list[str] = []
     taken = threading.Event()
 
     def other() -> None:
         with turn():
             taken.set()
-            while "waiting for" not in (said := capfd.readouterr().err):
-                assert said == ""
-            order.append(said)
+            while "waiting for" not in heard.getvalue():
+                time.sleep(0.01)
+            order.append(heard.getvalue())
 
-    thread = threading.Thread(target=other)
+    thread = threading.Thread(target=other, daemon=True)
     thread.start()
     assert taken.wait(10)
     with turn():
