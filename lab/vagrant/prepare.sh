@@ -27,7 +27,7 @@ packages() {
 	rm -f /usr/sbin/policy-rc.d
 }
 
-# Of another box: what it uses of swap, of firewalls and of updates stands in the way of a node.
+# Of another box: the programs and the images, and no swap, which a kubelet refuses.
 programs() {
 	swapoff -a
 	systemctl mask --quiet swap.target

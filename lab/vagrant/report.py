@@ -172,6 +172,7 @@ def main() -> None:
     asked.add_argument("--go-on", action="store_true", help="go on with a run that was interrupted, and count its time")
     options = asked.parse_args()
     journey = OTHERS if options.other else OURS
+    os.environ["LAB_CARRIER"] = "vagrant"
     run = Run(begun=datetime.now(UTC), kvm=tool.kvm(), versions=_versions_here(), limit=options.limit)
     run.commit = receipt.commit() or ""
     try:
@@ -269,7 +270,6 @@ def _of_others(say: Callable[[str], None]) -> None:
     Raises:
         LabError: It is not made, or made anew by a second `vagrant up`.
     """
-    os.environ["LAB_CARRIER"] = "vagrant"
     spec, store = load_spec(), default_store()
     lifecycle._require()
     lifecycle.delete(say)
@@ -308,7 +308,7 @@ def _ready(say: Callable[[str], None]) -> dict[str, str]:
 def _state() -> State:
     state = load_state(state_file())
     if state is None:
-        raise LabError("no virtual machines run in this checkout", hint="make test-vagrant-other")
+        raise LabError("no virtual machines run in this checkout", hint="make them: lab up --carrier vagrant")
     return state
 
 
@@ -329,7 +329,6 @@ def _nothing_again(said: str) -> None:
 
 
 def _cluster(run: Run, say: Callable[[str], None], *, keep: bool) -> None:
-    os.environ["LAB_CARRIER"] = "vagrant"
     state = load_state(state_file())
     kept = keep and state is not None and state.alive()
     run.found = kept and not run.steps
