@@ -75,10 +75,13 @@ KINDS = (
     ),
     Kind(
         "networkd",
-        "as in Debian's images for clouds, with predictable names of devices and systemd-resolved",
-        packages=("systemd-resolved",),
+        "as in Debian's images for clouds, told what to do by cloud-init and netplan, with systemd-resolved",
+        packages=("cloud-guest-utils", "cloud-init", "e2fsprogs", "netplan.io", "systemd-resolved"),
         units=("systemd-networkd.service", "systemd-resolved.service"),
-        files={"etc/systemd/network/20-dhcp.network": "[Match]\nName=en*\n\n[Network]\nDHCP=yes\n"},
+        files={
+            "var/lib/cloud/seed/nocloud/meta-data": "instance-id: box\nlocal-hostname: debian\n",
+            "var/lib/cloud/seed/nocloud/user-data": "#cloud-config\napt:\n  preserve_sources_list: true\n",
+        },
         links={"etc/resolv.conf": "/run/systemd/resolve/stub-resolv.conf"},
     ),
     Kind(

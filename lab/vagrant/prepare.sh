@@ -3,6 +3,8 @@
 # A box of ours has all programs, images and units inside. Another Debian 13 gets its packages
 # from Debian, and the rest from the synced folder /opt/lab/products; nothing else is downloaded.
 set -eu
+# Of some boxes of others: until it has ended it writes files, makes keys and installs packages.
+[ ! -x /usr/bin/cloud-init ] || timeout 900 cloud-init status --wait >/dev/null || true
 if [ -e /tmp/lab.tar ]; then # not there when only this provisioner runs again
 	tar -C / --no-same-owner -xpf /tmp/lab.tar
 	rm /tmp/lab.tar
@@ -11,7 +13,6 @@ fi
 # Of another box: the packages of a node. What they would start is started later, or, as bird, by Calico.
 packages() {
 	export DEBIAN_FRONTEND=noninteractive
-	[ ! -x /usr/bin/cloud-init ] || cloud-init status --wait >/dev/null || true # it may install some, too
 	systemctl stop apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service 2>/dev/null || true
 	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 	chmod 755 /usr/sbin/policy-rc.d
@@ -43,15 +44,17 @@ programs() {
 # Of another box: whoever managed its network lets go of both devices, now and at every boot, and of their names.
 # What it had set stays until lab-vm and lab-dhcp set theirs, so that Vagrant's connection lives on.
 network() {
-	for unit in ifup@.service networking.service NetworkManager.service NetworkManager-wait-online.service \
+	# In one call: after each, systemd reads all its units again. One that cannot be masked hinders no other.
+	systemctl mask --quiet ifup@.service networking.service NetworkManager.service NetworkManager-wait-online.service \
 		systemd-networkd.socket systemd-networkd.service systemd-networkd-wait-online.service \
-		systemd-resolved.service dhcpcd.service; do
-		systemctl mask --quiet "$unit" 2>/dev/null || true
-	done
+		systemd-resolved.service dhcpcd.service 2>/dev/null || true
 	systemctl kill --signal=KILL 'ifup@*.service' networking.service NetworkManager.service \
 		systemd-networkd.service systemd-resolved.service dhcpcd.service 2>/dev/null || true
 	[ ! -d /etc/cloud ] || touch /etc/cloud/cloud-init.disabled
-	ln -sf /dev/null /etc/systemd/network/99-default.link
+	rm -f /etc/netplan/*.yaml /run/udev/rules.d/99-netplan-*.rules
+	mkdir -p /etc/systemd/network
+	# The first file that fits a device is the only one that counts.
+	printf '[Match]\nOriginalName=*\n\n[Link]\nNamePolicy=keep\n' >/etc/systemd/network/00-lab.link
 	udevadm control --reload
 	systemctl enable --quiet lab-vm.service lab-dhcp.service
 }
