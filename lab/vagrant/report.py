@@ -62,7 +62,7 @@ COMMANDS = {
 }
 """What a reader types, and what stands in the answer of each; all end with 0."""
 
-COMMAND_LIMIT = 2700.0
+COMMAND_LIMIT = 3600.0
 """Seconds that one command may take, unless the whole run has fewer left."""
 
 QUESTIONS = (
@@ -470,6 +470,7 @@ def _look(run: Run) -> None:
     if state is None or not state.alive():
         return
     carrier = VagrantCarrier(spec, state)
+    carrier.save()  # a `vagrant up` that failed told nobody which machines run
     products = files.bringup(spec, lambda _: None).products
     for question in QUESTIONS:
         try:
